@@ -1,0 +1,40 @@
+# `make` shows what there is. Everything happens in .venv, from the locked versions.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+CODE := hooks scripts tests
+
+.PHONY: help demo test test-slow lint format lock clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/done  ## Bake the defaults, install the result and start it
+	$(BIN)/python scripts/demo.py
+
+test: .venv/done  ## Run the quick tests (make test ARGS="-k toml")
+	$(BIN)/python -m pytest --numprocesses auto $(ARGS)
+
+test-slow: .venv/done  ## Run the tests that install and start every product
+	$(BIN)/python -m pytest --numprocesses auto -m slow $(ARGS)
+
+lint: .venv/done  ## Check style and types
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+
+format: .venv/done  ## Mend what can be mended by itself
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+lock: .venv/done  ## Lock the newest versions, here and in rendered projects
+	$(BIN)/python scripts/lock.py
+
+clean:  ## Remove what the commands above have made
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build
+
+.venv/done: requirements.txt
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
+	touch $@

@@ -1,0 +1,40 @@
+"""Bake a project from the default answers, install it, start it and say where."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).parents[1]
+PORT = 8000
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server can listen on the port."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def main() -> None:
+    """Become the demonstration's server, until Ctrl-C."""
+    project = cookiecutter(
+        str(ROOT),
+        no_input=True,
+        output_dir=str(ROOT / "build"),
+        overwrite_if_exists=True,
+    )
+    command = ["make", "--no-print-directory", f"PYTHON={sys.executable}", ".venv/done"]
+    subprocess.run(command, check=True, cwd=project)
+    service = f"{project}/.venv/bin/{Path(project).name}"
+    port = PORT if is_free(PORT) else 0
+    os.execv(service, [service, "--env", "development", "--port", str(port)])  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()

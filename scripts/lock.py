@@ -1,0 +1,90 @@
+"""Lock the newest allowed versions: for the tools here and for rendered projects.
+
+Writes `requirements.txt`, then the parts from which a rendered project's own
+`requirements.txt` and `requirements-dev.txt` are put together, under
+`templates/requirements`. A lock names versions and hashes, but no index: it is
+installed from whatever index pip is set up for.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).parents[1]
+PARTS = ROOT / "templates" / "requirements"
+
+Blocks = dict[str, str]
+
+
+def compile_lock(*arguments: str, directory: Path) -> Blocks:
+    """Return what uv resolves: the lines of each requirement, by its name."""
+    command = [
+        *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal"),
+        *("--python-version", "3.11", "--generate-hashes", "--no-annotate"),
+        *("--no-header", *arguments),
+    ]
+    output = subprocess.run(
+        command, check=True, cwd=directory, stdout=subprocess.PIPE, text=True
+    ).stdout
+    blocks = re.findall(r"^\S.*(?:\n +.*)*\n", output, re.MULTILINE)
+    return {re.split("[=; ]", block)[0]: block for block in blocks}
+
+
+def write(path: Path, blocks: Blocks) -> None:
+    """Write the requirements in the order of their names."""
+    path.write_text("".join(blocks[name] for name in sorted(blocks)))
+
+
+def lock_of(directory: Path, *arguments: str, **answers: str) -> Blocks:
+    """Return the lock of a project rendered with these answers."""
+    project = cookiecutter(
+        str(ROOT),
+        no_input=True,
+        extra_context=answers | {"project_slug": "-".join(["x", *answers.values()])},
+        output_dir=str(directory),
+        overwrite_if_exists=True,
+    )
+    constraint = ("--constraint", str(ROOT / "requirements.txt"))
+    return compile_lock(
+        *constraint, *arguments, "pyproject.toml", directory=Path(project)
+    )
+
+
+def without(blocks: Blocks, *others: Blocks) -> Blocks:
+    """Return the requirements that none of the others holds."""
+    return {k: v for k, v in blocks.items() if not any(k in other for other in others)}
+
+
+def main() -> None:
+    """Write all locks."""
+    write(
+        ROOT / "requirements.txt",
+        compile_lock("--upgrade", "--group", "dev", directory=ROOT),
+    )
+    servers = json.loads((ROOT / "cookiecutter.json").read_text())["wsgi_server"]
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        locks = {
+            server: lock_of(directory, wsgi_server=server, config_layout="cfg")
+            for server in servers
+        }
+        first = locks[servers[0]]
+        base = {
+            k: v for k, v in first.items() if all(k in lock for lock in locks.values())
+        }
+        environment = lock_of(directory, wsgi_server=servers[0], config_layout="env")
+        develop = lock_of(directory, "--group", "dev", wsgi_server=servers[0])
+    write(PARTS / "base.txt", base)
+    write(PARTS / "env.txt", without(environment, first))
+    write(PARTS / "dev.txt", without(develop, first))
+    for server, lock in locks.items():
+        write(PARTS / f"{server}.txt", without(lock, base))
+
+
+if __name__ == "__main__":
+    main()

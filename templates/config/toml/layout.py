@@ -1,0 +1,39 @@
+"""The layout `toml`: one `settings.toml` with a table for each environment."""
+
+import tomllib
+from pathlib import Path
+
+from flask import Config
+
+HERE = Path(__file__).parent
+ENDING = ".toml"
+DEVELOPMENT_FILE: str | None = None  # only the layout `env` knows one
+
+
+def load_default() -> Config:
+    """Return the defaults of every environment."""
+    return load_environment("default")
+
+
+def load_environment(name: str) -> Config:
+    """Return what the environment's table sets on top of the defaults."""
+    tables = Config(HERE)
+    with (HERE / "settings.toml").open("rb") as file:
+        tables.from_mapping(tomllib.load(file)[name])
+    return tables
+
+
+def load_file(path: Path) -> Config:
+    """Return the keys that a file sets, outside of any table.
+
+    Raises:
+        ValueError: A key is not in capitals, and Flask would pass it over.
+
+    """
+    with path.open("rb") as file:
+        settings = tomllib.load(file)
+    for key in settings:
+        if not key.isupper():
+            message = f"{key!r} is no setting: names are in capitals, and in no [table]"
+            raise ValueError(message)
+    return Config(HERE, settings)

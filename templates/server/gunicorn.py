@@ -1,0 +1,24 @@
+"""Run the application on gunicorn, which takes this process over."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+CONFIG = Path(__file__).with_name("gunicorn.conf.py")
+
+
+def serve(listener: socket.socket, config: dict[str, str]) -> None:
+    """Become gunicorn; it serves until SIGTERM or Ctrl-C.
+
+    Args:
+        listener: A bound TCP or Unix socket.
+        config: The settings for `create_app`; literals only.
+
+    """
+    listener.set_inheritable(True)
+    command = [sys.executable, "-m", "gunicorn", "--config", str(CONFIG)]
+    command += ["--bind", f"fd://{listener.fileno()}"]
+    # gunicorn calls the factory itself, with literals: no variable carries them.
+    command += [f"{__package__}:create_app({config!r})"]
+    os.execv(command[0], command)  # noqa: S606 - a shell is not wanted

@@ -1,0 +1,46 @@
+"""Rendered projects work, in the locked versions that are installed here."""
+
+import json
+from pathlib import Path
+
+import html5lib
+import pytest
+from conftest import PYTHON, Project
+
+# Fetches pages as a browser and prints them, one after the other.
+FETCH = """
+import json, {package}
+app = {package}.create_app(dict(ENV="testing", PROPAGATE_EXCEPTIONS=False))
+app.add_url_rule("/crash", view_func=lambda: 1 // 0)
+client = app.test_client()
+print(json.dumps([client.get(path).text for path in ("/", "/none", "/crash")]))
+"""
+
+
+def test_its_own_tests_pass(copy: Project) -> None:
+    """In a few seconds, with warnings as errors."""
+    result = copy.run(
+        *(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+        PYTHONPATH=str(copy.path),
+    )
+    assert " passed" in result.stdout
+    assert "skipped" not in result.stdout
+
+
+@pytest.fixture(scope="session")
+def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache that the projects share: the libraries are checked once."""
+    return tmp_path_factory.mktemp("mypy")
+
+
+def test_its_types_are_right(copy: Project, mypy_cache: Path) -> None:
+    """`mypy --strict` finds nothing."""
+    copy.run(PYTHON.with_name("mypy"), "--cache-dir", mypy_cache)
+
+
+def test_its_pages_are_html_without_a_mistake(project: Project) -> None:
+    """By a parser that follows the standard and forgives nothing."""
+    code = FETCH.format(package=project.package)
+    output = project.run(PYTHON, "-W", "ignore", "-c", code).stdout
+    for page in json.loads(output.splitlines()[-1]):
+        html5lib.HTMLParser(strict=True).parse(page)

@@ -1,0 +1,244 @@
+"""The layers of the settings: each wins over those before it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
+from flask.testing import FlaskCliRunner
+from itsdangerous import URLSafeTimedSerializer
+
+from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.config import (
+    ENVIRONMENTS,
+    PREFIX,
+    ConfigError,
+    layout,
+)
+
+Write = Callable[..., Path]
+
+
+def test_the_layers_win_in_their_order(
+    monkeypatch: pytest.MonkeyPatch, settings_file: Write
+) -> None:
+    """Default, environment, settings file, variables, mapping."""
+    assert create_app("testing").config["LOG_LEVEL"] == "INFO"
+    assert create_app("development").config["LOG_LEVEL"] == "DEBUG"
+
+    monkeypatch.setenv(f"{PREFIX}_ENV", "development")
+    monkeypatch.setenv(f"{PREFIX}_CFG", str(settings_file(LOG_LEVEL="WARNING")))
+    assert create_app().config["LOG_LEVEL"] == "WARNING"
+
+    monkeypatch.setenv(f"{PREFIX}_LOG_LEVEL", "ERROR")
+    assert create_app().config["LOG_LEVEL"] == "ERROR"
+
+    assert create_app({"LOG_LEVEL": "CRITICAL"}).config["LOG_LEVEL"] == "CRITICAL"
+
+
+def test_without_an_argument_or_a_variable_it_is_production(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Forgetting to say so must not start the debugger on a server."""
+    monkeypatch.setenv(f"{PREFIX}_SECRET_KEY", "of this test, and long enough")
+    assert create_app().config["ENV"] == "production"
+
+
+def test_an_argument_beats_the_variable_that_says_the_same(
+    monkeypatch: pytest.MonkeyPatch, settings_file: Write
+) -> None:
+    """ENV and CFG in the argument, or what stands for them, win."""
+    monkeypatch.setenv(f"{PREFIX}_ENV", "production")
+    monkeypatch.setenv(f"{PREFIX}_CFG", "/nowhere")
+    path = settings_file(GREETING="hello", SECRET_KEY="of this test")
+    assert create_app(path).config["ENV"] == "production"
+    monkeypatch.delenv(f"{PREFIX}_CFG")
+    assert create_app("testing").config["ENV"] == "testing"
+    assert create_app({"TESTING": True}).config["ENV"] == "testing"
+    both = create_app({"ENV": "development", "CFG": path})
+    assert both.config["ENV"] == "development"
+    assert both.config["GREETING"] == "hello"
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_is_a_settings_file_relative_to_the_working_directory(
+    kind: Callable[[str], str | Path],
+    monkeypatch: pytest.MonkeyPatch,
+    settings_file: Write,
+) -> None:
+    """A text and a Path mean the same."""
+    monkeypatch.setenv(f"{PREFIX}_ENV", "testing")
+    name = settings_file(GREETING="hello").name
+    assert create_app(kind(name)).config["GREETING"] == "hello"
+
+
+def test_variables_hold_json_and_reach_into_tables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Flask's own rules: JSON or else text, and `__` for an item of a table."""
+    monkeypatch.setenv(f"{PREFIX}_NUMBER", "5")
+    monkeypatch.setenv(f"{PREFIX}_TEXT", "five")
+    monkeypatch.setenv(f"{PREFIX}_DATABASE", '{"pool": 1, "name": "a"}')
+    monkeypatch.setenv(f"{PREFIX}_DATABASE__pool", "2")
+    config = create_app("testing").config
+    assert config["NUMBER"] == 5
+    assert config["TEXT"] == "five"
+    assert config["DATABASE"] == {"pool": 2, "name": "a"}
+
+
+def test_a_name_that_means_nothing_names_both_readings() -> None:
+    """A misspelt environment is not taken for a file, nor the other way round."""
+    with pytest.raises(ConfigError) as error:
+        create_app("prodution")
+    message = str(error.value)
+    assert "prodution" in message
+    assert "environment" in message
+    assert "settings file" in message
+    assert all(name in message for name in ENVIRONMENTS)
+    assert "\n" not in message
+
+
+def test_an_unknown_environment_in_the_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The message names the variable, its value and the valid ones."""
+    monkeypatch.setenv(f"{PREFIX}_ENV", "prod")
+    with pytest.raises(ConfigError, match=rf"{PREFIX}_ENV: 'prod' .*production"):
+        create_app()
+
+
+BROKEN = {
+    ".cfg": "A = 1\nB = (\n",
+    ".py": "A = 1\nB = nothing\n",
+    ".toml": "A = 1\nB = \n",
+    ".env": f"{PREFIX}_A=1\n{PREFIX}_B\n",
+}
+
+
+def make_broken(path: Path) -> None:
+    """Write a file with a mistake in its second line."""
+    path.write_text(BROKEN[layout.ENDING])
+
+
+def make_loop(path: Path) -> None:
+    """Make a file that cannot be opened, not even by root."""
+    path.symlink_to(path)
+
+
+def make_binary(path: Path) -> None:
+    """Write what is not UTF-8."""
+    path.write_bytes(b"A = '\xff\x00'\n")
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda path: path, "No such file"),
+        (make_broken, "line 2"),
+        (make_binary, "Error: "),
+        (make_loop, "symbolic links"),
+        (Path.mkdir, "not a regular file"),
+    ],
+    ids=["missing", "broken", "binary", "unreadable", "directory"],
+)
+def test_a_settings_file_that_cannot_be_used_gets_one_line(
+    make: Callable[[Path], object], problem: str, tmp_path: Path
+) -> None:
+    """The line names the file and the problem, and there is no application."""
+    path = tmp_path / f"bad{layout.ENDING}"
+    make(path)
+    with pytest.raises(ConfigError) as error:
+        create_app(path)
+    message = str(error.value)
+    assert str(path) in message
+    assert problem in message
+    assert "\n" not in message
+
+
+def test_a_settings_file_of_another_kind_gets_one_line(tmp_path: Path) -> None:
+    """A file in another format is not read as if it were in this one."""
+    path = tmp_path / "settings.yaml"
+    path.write_text("A: 1\n")
+    with pytest.raises(ConfigError, match=rf"settings\.yaml: .*\{layout.ENDING}"):
+        create_app(path)
+
+
+@pytest.mark.parametrize("key", ["", "dev", "changeme", "1234"])
+def test_production_refuses_a_missing_or_guessable_secret_key(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line says how to set a good one."""
+    with pytest.raises(ConfigError, match=r"SECRET_KEY is not set.*secrets\.token_hex"):
+        create_app("production")
+    monkeypatch.setenv(f"{PREFIX}_SECRET_KEY", key)
+    with pytest.raises(ConfigError, match=r"SECRET_KEY .*secrets\.token_hex"):
+        create_app("production")
+
+
+@pytest.mark.parametrize("environment", ["development", "testing"])
+def test_other_environments_need_no_secret_key(environment: str) -> None:
+    """A clone runs at once."""
+    assert create_app(environment).secret_key
+
+
+def test_production_is_safe_by_default(production: Flask) -> None:
+    """Cookies over TLS only, known hosts only, no debugger, no trusted proxy."""
+    config = production.config
+    assert config["SESSION_COOKIE_SECURE"]
+    assert config["SESSION_COOKIE_HTTPONLY"]
+    assert config["SESSION_COOKIE_SAMESITE"] == "Lax"
+    assert config["TRUSTED_HOSTS"]
+    assert config["PROXY_HOPS"] == 0
+    assert not config["DEBUG"]
+    assert not config["TESTING"]
+
+
+def test_an_old_secret_key_stays_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions that were signed with a key in SECRET_KEY_FALLBACKS are read."""
+    cookie = sessions(create_app({"TESTING": True, "SECRET_KEY": "old"})).dumps("me")
+    monkeypatch.setenv(f"{PREFIX}_SECRET_KEY_FALLBACKS", '["old"]')
+    new = create_app({"TESTING": True, "SECRET_KEY": "new"})
+    assert sessions(new).loads(cookie) == "me"
+
+
+def sessions(app: Flask) -> URLSafeTimedSerializer:
+    """Return what signs and reads the application's session cookies."""
+    serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+    assert serializer is not None
+    return serializer
+
+
+def test_the_config_command_shows_values_and_layers(
+    monkeypatch: pytest.MonkeyPatch, settings_file: Write
+) -> None:
+    """Every setting, where it came from, and no secret."""
+    path = settings_file(GREETING="hello", API_TOKEN="hidden-1")
+    monkeypatch.setenv(f"{PREFIX}_SECRET_KEY", "hidden-2")
+    monkeypatch.setenv(f"{PREFIX}_DB", '{"url": "pg://me:hidden-3@db/x", "port": 1}')
+    app = create_app({"ENV": "testing", "CFG": path, "ADDED": True})
+    output = FlaskCliRunner(app).invoke(args=["config"]).output
+    lines = {line.split()[0]: line for line in output.splitlines()}
+    assert set(lines) == set(app.config)
+    assert "hidden" not in output
+    assert f"'hello'  (file {path})" in lines["GREETING"]
+    assert f"'***'  (variable {PREFIX}_SECRET_KEY)" in lines["SECRET_KEY"]
+    assert "pg://me:***@db/x" in lines["DB"]
+    assert lines["ADDED"].endswith("True  (argument)")
+    assert lines["TESTING"].endswith("True  (testing)")
+    assert lines["MAX_CONTENT_LENGTH"].endswith("16777216  (default)")
+    assert lines["MAX_COOKIE_SIZE"].endswith("(Flask)")
+
+
+def test_flask_shows_a_mistake_in_the_settings_as_one_line() -> None:
+    """No traceback for a missing SECRET_KEY."""
+    package = create_app.__module__
+    command = [sys.executable, "-m", "flask", "--app", package, "config"]
+    result = subprocess.run(
+        command, capture_output=True, check=False, text=True, timeout=30
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("Error: SECRET_KEY is not set")
+    assert len(result.stderr.splitlines()) == 1

@@ -1,0 +1,107 @@
+"""The factory makes applications that have nothing to do with each other."""
+
+import subprocess
+import sys
+from http import HTTPStatus
+
+import pytest
+from flask import Flask, g, request
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.test import Client
+
+from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.config import PREFIX, layout
+
+PACKAGE = create_app.__module__
+
+# Imports everything but the entry points, and says what that has done.
+IMPORT = f"""
+import builtins, logging, sys
+import flask, click, pythonjsonlogger.json, werkzeug.middleware.proxy_fix
+opened = []
+def hook(event, arguments):
+    if event == "open" and not str(arguments[0]).endswith((".py", ".pyc")):
+        if not isinstance(arguments[0], int) and ".dist-info" not in str(arguments[0]):
+            opened.append(arguments[0])
+handlers = list(logging.getLogger().handlers)
+made = []
+flask.Flask.__init__ = lambda self, *args, **kwargs: made.append(args)
+import {PACKAGE}
+sys.addaudithook(hook)
+import {PACKAGE}.config, {PACKAGE}.errors, {PACKAGE}.health, {PACKAGE}.pages
+assert not made, made
+assert not opened, opened
+assert logging.getLogger().handlers == handlers
+assert "{PACKAGE}.wsgi" not in sys.modules
+"""
+
+
+def test_it_makes_a_new_application_on_every_call() -> None:
+    """No application is shared."""
+    assert create_app("testing") is not create_app("testing")
+
+
+def test_a_mapping_with_testing_makes_an_application_for_tests() -> None:
+    """The usual fixture needs no more than that."""
+    assert create_app({"TESTING": True}).testing
+    assert not create_app("development").testing
+
+
+def test_importing_the_package_does_nothing() -> None:
+    """Importing makes no application, opens no file and leaves logging alone."""
+    subprocess.run([sys.executable, "-c", IMPORT], check=True, timeout=30)
+
+
+def test_two_applications_in_one_process_keep_their_own_settings() -> None:
+    """Neither sees the other's settings, context or extensions."""
+    one = create_app({"TESTING": True, "GREETING": "hello", "SECRET_KEY": "one"})
+    two = create_app({"TESTING": True, "SECRET_KEY": "two"})
+    one.extensions["readiness"]["broken"] = lambda: 1 / 0
+    with one.test_request_context("/"), two.test_request_context("/"):
+        assert "GREETING" not in two.config
+        g.only_here = True
+    assert one.secret_key != two.secret_key
+    assert one.test_client().get("/readyz").status_code == 503
+    assert two.test_client().get("/readyz").status_code == 200
+
+
+def test_a_packaged_table_is_not_shared_between_applications(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a variable sets inside of a table stays in its own application."""
+    packaged = layout.load_default() | {"TABLE": {"A": 1}}
+    monkeypatch.setattr(layout, "load_default", lambda: packaged)
+    monkeypatch.setenv(f"{PREFIX}_TABLE__A", "2")
+    assert create_app("testing").config["TABLE"] == {"A": 2}
+    monkeypatch.delenv(f"{PREFIX}_TABLE__A")
+    assert create_app("testing").config["TABLE"] == {"A": 1}
+
+
+def test_several_applications_are_mounted_side_by_side() -> None:
+    """README.md shows this; links and static files keep to their own prefix."""
+    site = DispatcherMiddleware(
+        create_app({"TESTING": True}),
+        {"/staging": create_app({"TESTING": True, "ENV": "testing"})},
+    )
+    client = Client(site)
+    assert client.get("/healthz").status_code == HTTPStatus.OK
+    page = client.get("/staging/")
+    assert page.status_code == HTTPStatus.OK
+    assert 'href="/staging/static/style.css"' in page.text
+    assert 'href="/staging/healthz"' in page.text
+    with client.get("/staging/static/style.css") as style:
+        assert style.status_code == HTTPStatus.OK
+    assert 'href="/staging/static/style.css"' in client.get("/staging/none").text
+
+
+def test_forwarded_headers_count_only_behind_as_many_proxies_as_are_set() -> None:
+    """Nobody can forge an address: by default no proxy is trusted."""
+    assert address(create_app("testing")) == "127.0.0.1"
+    assert address(create_app({"TESTING": True, "PROXY_HOPS": 1})) == "10.0.0.2"
+
+
+def address(app: Flask) -> str:
+    """Return the client address that a view sees when two were forwarded."""
+    app.add_url_rule("/address", view_func=lambda: str(request.remote_addr))
+    headers = {"X-Forwarded-For": "10.0.0.1, 10.0.0.2"}
+    return app.test_client().get("/address", headers=headers).text

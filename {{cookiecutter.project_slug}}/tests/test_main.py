@@ -1,0 +1,99 @@
+"""The command line: it starts, it stops, and it explains mistakes in one line."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.__main__ import main
+from {{ cookiecutter.__package }}.config import PREFIX
+
+COMMAND = [sys.executable, "-m", create_app.__module__]
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Start the service on a free port; yield its address and its process."""
+    process = subprocess.Popen(
+        [*COMMAND, "--port", "0", *arguments], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        line = process.stderr.readline()
+        found = re.search(r"http://\S+", line)
+        assert found, line
+        yield found[0], process
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_with_the_settings_given_until_it_is_told_to_stop(
+    ending: signal.Signals, settings_file: Callable[..., Path]
+) -> None:
+    """The settings reach the application, and it ends with code 0."""
+    path = settings_file(SECRET_KEY="of this test", SERVER_NAME="named.test")
+    with running("--settings", str(path), "--env", "testing") as (url, process):
+        with urlopen(f"{url}/healthz", timeout=10) as answer:
+            assert answer.status == 200
+        process.send_signal(ending)
+        assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--port nine", "nine"),
+        ("--port 70000", "70000"),
+        ("--no-such-option", "--no-such-option"),
+        ("unexpected", "unexpected"),
+        ("--env prod", "prod"),
+        ("--settings /no/such/file", "/no/such/file"),
+        ("--env testing --host 192.0.2.1", "cannot listen on 192.0.2.1"),
+        ("--env production", "SECRET_KEY is not set"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_code_2(
+    arguments: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No traceback, no usage message that hides the point."""
+    assert said in only_line_of(arguments.split(), capsys)
+
+
+@pytest.mark.parametrize("more", [[], ["--debug"]])
+def test_a_port_in_use_gets_one_line_and_code_2(
+    more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is found out before a server starts."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        line = only_line_of(["--env", "testing", "--port", port, *more], capsys)
+    assert f"cannot listen on 127.0.0.1 port {port}" in line
+
+
+def only_line_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run the command, which fails; return what it says."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    return said.err
+
+
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """No manual is needed."""
+    main(["--help"])
+    said = capsys.readouterr().out
+    for word in ("--settings", "--env", "--host", "--port", "--debug", f"{PREFIX}_ENV"):
+        assert word in said

@@ -1,0 +1,92 @@
+"""The command line: run the service by itself, without nginx or systemd."""
+
+import signal
+import socket
+import sys
+
+import click
+from flask import Flask
+from werkzeug.serving import is_running_from_reloader
+
+from . import create_app, server
+from .config import ENVIRONMENTS, PREFIX, load_config
+from .config.layout import ENDING
+
+NAME = "{{ cookiecutter.project_slug }}"
+
+
+@click.command(
+    NAME,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    epilog=f"Without --env and --settings, the variables {PREFIX}_ENV and {PREFIX}_CFG "
+    f"say the same. `flask --app {__package__} config` shows what results.",
+)
+@click.option("--settings", metavar="FILE", help=f"Settings file ({ENDING}).")
+@click.option(
+    "--env",
+    type=click.Choice(ENVIRONMENTS),
+    help="Environment.  [default: production; development with --debug]",
+)
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option("--debug", is_flag=True, help="Develop: reload code, show errors.")
+@click.version_option(package_name=NAME)
+def command(
+    settings: str | None, env: str | None, host: str, port: int, *, debug: bool
+) -> None:
+    """Run the service by itself on http://HOST:PORT, until SIGTERM or Ctrl-C."""
+    if debug and env is None:
+        env = "development"
+    given = {"ENV": env, "CFG": settings}
+    config = {name: value for name, value in given.items() if value is not None}
+    load_config(Flask(__package__), config)  # find mistakes before anything starts
+    if debug:
+        develop(host, port, config)
+        return
+    listener = listen(host, port)
+    host, port = listener.getsockname()[:2]
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    click.echo(f"{NAME} listens on {url} (stop it with Ctrl-C)", err=True)
+    server.serve(listener, config)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on the address, or say why that cannot be."""
+    try:
+        family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(address[:2], family=family)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        message = f"cannot listen on {host} port {port}: {reason}"
+        raise click.ClickException(message) from error
+
+
+def develop(host: str, port: int, config: dict[str, str]) -> None:
+    """Serve with Flask's development server, its reloader and its debugger."""
+    if not is_running_from_reloader():
+        listen(host, port).close()  # find out whether the server will be able to
+    # The reloader is two processes: leave in order, so that neither stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    create_app(config).run(host, port, debug=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run `command`; a mistake of the user's ends it with one line and code 2."""
+    try:
+        command.main(arguments, standalone_mode=False)
+    except click.ClickException as error:
+        click.echo(f"{NAME}: {error.format_message()}", err=True)
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+{% include 'config/' ~ cookiecutter.config_layout ~ '/layout.py' %}

@@ -1,0 +1,36 @@
+"""Answer errors as a page, or to clients that want JSON as problem details."""
+
+import json
+
+from flask import Flask, g, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+PROBLEM = "application/problem+json"  # RFC 9457
+
+
+def init_app(app: Flask) -> None:
+    """Handle all HTTP errors; an exception that nobody caught becomes a 500."""
+    app.register_error_handler(HTTPException, answer)
+
+
+def answer(error: HTTPException) -> ResponseReturnValue:
+    """Return the error in the form that the request's Accept header prefers."""
+    response = error.get_response()  # keeps Allow, Retry-After, WWW-Authenticate
+    response.headers["Vary"] = "Accept"
+    accepted = request.accept_mimetypes.best_match(
+        ["text/html", PROBLEM, "application/json"], default="text/html"
+    )
+    if accepted == "text/html":
+        response.set_data(render_template("error.html", error=error))
+        return response
+    problem = {
+        "type": "about:blank",  # RFC 9457, 4.2.1: the status code says it all
+        "title": error.name,
+        "status": error.code,
+        "detail": error.description,
+        "request_id": g.get("request_id"),
+    }
+    response.set_data(json.dumps(problem))
+    response.content_type = PROBLEM
+    return response

@@ -1,0 +1,11 @@
+"""The pages that people see. Yours go here, or into blueprints beside this one."""
+
+from flask import Blueprint, current_app, render_template
+
+bp = Blueprint("pages", __name__)
+
+
+@bp.get("/")
+def home() -> str:
+    """Show the home page."""
+    return render_template("home.html", environment=current_app.config["ENV"])
