@@ -1,12 +1,13 @@
 """The command line: it starts, it stops, and it explains mistakes in one line."""
 
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -22,8 +23,9 @@ COMMAND = [sys.executable, "-m", create_app.__module__]
 @contextmanager
 def running(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Start the service on a free port; yield its address and its process."""
+    command = [*COMMAND, "--port", "0", *arguments]
     process = subprocess.Popen(
-        [*COMMAND, "--port", "0", *arguments], stderr=subprocess.PIPE, text=True
+        command, start_new_session=True, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     try:
@@ -32,7 +34,8 @@ def running(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         assert found, line
         yield found[0], process
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the workers, too
         process.communicate(timeout=10)
 
 
