@@ -113,3 +113,10 @@ def copy(project: Project, tmp_path: Path) -> Project:
 
 
 PYTHON = Path(sys.executable)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail in CI when a test was skipped: there, everything is to be had."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
