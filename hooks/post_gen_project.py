@@ -9,8 +9,9 @@ def main() -> None:
     """Print the next commands."""
     slug = json.loads(ANSWERS)["project_slug"]
     print(f"{slug} is ready. Next:")
-    print(f"  cd {slug} && git init && make test   # its tests")
-    print("  make run                             # http://127.0.0.1:8000")
+    print(f"  cd {slug}")
+    print("  make test    # its own tests")
+    print("  make run     # the development server")
 
 
 if __name__ == "__main__":

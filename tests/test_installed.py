@@ -5,15 +5,16 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPResponse
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from conftest import LAYOUTS, PYTHON, SERVERS, Bake, Project, clean_environment
+from conftest import LAYOUTS, PYTHON, ROOT, SERVERS, Bake, Project, clean_environment
 
 pytestmark = pytest.mark.slow
 
@@ -30,11 +31,13 @@ def find_python(version: str) -> str:
 
 
 @contextmanager
-def serving(project: Project, *command: str | Path) -> Iterator[str]:
-    """Start a command in the project; yield the address, then stop it by SIGTERM."""
+def serving(
+    directory: Path, *command: str | Path
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Start a command; yield the address that it names, and its process."""
     process = subprocess.Popen(
-        [*command, "--port", "0"],
-        cwd=project.path,
+        command,
+        cwd=directory,
         env=clean_environment(),
         start_new_session=True,
         stderr=subprocess.STDOUT,
@@ -48,14 +51,20 @@ def serving(project: Project, *command: str | Path) -> Iterator[str]:
             line = process.stdout.readline()
             assert line, "it ended without naming its address"
             found = re.search(r"http://[0-9.:]+", line)
-        yield found[0]
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-        assert process.returncode == 0
+        yield found[0], process
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=10)
+
+
+def check_command(directory: Path, *command: str | Path) -> None:
+    """Start the service on a free port, ask it, and stop it by SIGTERM."""
+    with serving(directory, *command, "--port", "0") as (url, process):
+        check_service(url)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        assert process.returncode == 0
 
 
 def get(url: str) -> HTTPResponse:
@@ -99,16 +108,28 @@ def test_it_installs_from_its_wheel_passes_its_tests_and_serves(
     assert " passed" in result.stdout
     assert "skipped" not in result.stdout
     module = (environment / "bin" / "python", "-m", project.package)
-    with serving(project, *module, "--env", "testing") as url:
-        check_service(url)
+    check_command(project.path, *module, "--env", "testing")
     command = environment / "bin" / project.slug
-    with serving(project, command, "--env", "development") as url:
-        check_service(url)
+    check_command(project.path, command, "--env", "development")
 
 
 def test_make_test_make_lint_and_make_run_work_at_once(copy: Project) -> None:
     """As README.md says it, with nothing but Python."""
     assert " passed" in copy.run("make", "test").stdout
     copy.run("make", "lint")
-    with serving(copy, copy.path / ".venv" / "bin" / copy.slug, "--debug") as url:
+    check_command(copy.path, copy.path / ".venv" / "bin" / copy.slug, "--debug")
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["free", "taken"])
+def test_make_demo_names_an_address_that_answers(taken: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    """On port 8000, or on another one when that is taken; from a fresh clone."""
+    clone = tmp_path / "clone"
+    shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".venv", "build"))
+    with ExitStack() as stack:
+        if taken:
+            # Somebody else may have it already, which serves as well.
+            with suppress(OSError):
+                stack.enter_context(socket.create_server(("127.0.0.1", 8000)))
+        url, _ = stack.enter_context(serving(clone, "make", "demo"))
         check_service(url)
+        assert not (taken and url.endswith(":8000"))
