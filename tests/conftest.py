@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).parents[1]
 ANSWERS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text())
@@ -91,6 +92,27 @@ def bake(cookies_session: Any) -> Bake:  # noqa: ANN401 - pytest-cookies has no 
         return baked[key]
 
     return bake
+
+
+def literal_answers(**answers: str) -> dict[str, Any]:
+    """Return a full set of answers, as if these had been typed at the questions.
+
+    Cookiecutter renders answers that it is given in other ways as templates.
+    """
+    full = {k: v[0] if isinstance(v, list) else v for k, v in ANSWERS.items()}
+    del full["__prompts__"]
+    full |= {"project_slug": "my-service"} | answers
+    package = full["project_slug"].replace("-", "_")
+    return full | {"__package": package, "__prefix": f"{package.upper()}_"}
+
+
+def bake_literally(output: Path, **answers: str) -> Project:
+    """Bake a project from answers as typed."""
+    replay = output / "replay.json"
+    full = literal_answers(**answers)
+    replay.write_text(json.dumps({"cookiecutter": full}))
+    path = cookiecutter(str(ROOT), replay=str(replay), output_dir=str(output))
+    return Project(Path(path), full)
 
 
 @pytest.fixture(

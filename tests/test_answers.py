@@ -1,0 +1,406 @@
+"""Bad answers are refused with one clear line; awkward good ones come out unharmed."""
+
+import ast
+import importlib.util
+import tomllib
+from email import message_from_string
+from html import unescape
+from pathlib import Path
+from types import ModuleType
+
+import html5lib
+import pytest
+from conftest import (
+    ANSWERS,
+    LAYOUTS,
+    PYTHON,
+    ROOT,
+    SERVERS,
+    Bake,
+    Project,
+    bake_literally,
+    literal_answers,
+)
+from cookiecutter.exceptions import FailedHookException, OutputDirExistsException
+
+
+def load_hook(name: str) -> ModuleType:
+    """Import a hook as it stands: unrendered, it is valid Python."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "hooks" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+HOOK = load_hook("pre_gen_project")
+
+BAD_SLUGS = {
+    # not of the form
+    "Order Service": "order-service",
+    "OrderService": "orderservice",
+    "order_service": "order-service",
+    "-order": "order",
+    "order-": "order",
+    "order--api": "order-api",
+    "9lives": "lives",
+    "123": "my-service",
+    "order.api": "order-api",
+    "größe": "gr-e",
+    "заказ": "my-service",
+    "order\u200bapi": "order-api",
+    "order api": "order-api",
+    " order": "order",
+    "$(id)": "id",
+    "`id`": "id",
+    "order;id": "order-id",
+    "a'b": "a-b",
+    'a"b': "a-b",
+    "{{7*7}}": "my-service",
+    "{% raw %}": "raw",
+    "%i": "i",
+    "x" * 31: "x" * 30,
+    "ab-" * 10 + "c": "ab-ab-ab-ab-ab-ab-ab-ab-ab-ab",
+    # words of Python, and modules that come with it
+    "class": "class-api",
+    "match": "match-api",
+    "type": "type-api",
+    "import": "import-api",
+    "async": "async-api",
+    "email": "email-api",
+    "json": "json-api",
+    "logging": "logging-api",
+    "site": "site-api",
+    "code": "code-api",
+    "platform": "platform-api",
+    "queue": "queue-api",
+    # what the project imports or holds
+    "flask": "flask-api",
+    "werkzeug": "werkzeug-api",
+    "click": "click-api",
+    "waitress": "waitress-api",
+    "gunicorn": "gunicorn-api",
+    "uwsgi": "uwsgi-api",
+    "pyuwsgi": "pyuwsgi-api",
+    "dotenv": "dotenv-api",
+    "tests": "tests-api",
+    "deploy": "deploy-api",
+    "conftest": "conftest-api",
+    "pip": "pip-api",
+    "app": "app-api",
+    # users and units of every server, directories that Windows does not know
+    "root": "root-api",
+    "nginx": "nginx-api",
+    "www-data": "www-data-api",
+    "ssh": "ssh-api",
+    "sshd": "sshd-api",
+    "nobody": "nobody-api",
+    "postgres": "postgres-api",
+    "cron": "cron-api",
+    "con": "con-api",
+}
+
+BAD = [
+    *(("project_slug", slug, repr(use)) for slug, use in BAD_SLUGS.items()),
+    ("project_name", "", "says nothing"),
+    ("project_name", "   ", "says nothing"),
+    ("project_name", " Orders", "use 'Orders'"),
+    ("project_name", "x" * 61, "at most 60"),
+    ("project_name", "two\nlines", "control character '\\n'"),
+    ("project_name", "a\x00b", "control character '\\x00'"),
+    ("description", "x" * 201, "at most 200"),
+    ("description", "bell\x07", "control character '\\x07'"),
+    ("description", "tab\tin it", "control character '\\t'"),
+    ("description", "line\u2028separator", "control character '\\u2028'"),
+    ("description", "admin \u202egnp.exe", "control character '\\u202e'"),
+    ("description", "isolated \u2066text", "control character '\\u2066'"),
+    ("description", "next\x85line", "control character '\\x85'"),
+    ("description", "trailing ", "use 'trailing'"),
+    ("author_name", "x" * 101, "at most 100"),
+    ("author_name", "Ana\r\nBcc: all", "control character '\\r'"),
+    ("author_email", "nobody", "is no address"),
+    ("author_email", "a@b@c", "is no address"),
+    ("author_email", "a b@example.com", "is no address"),
+    ("author_email", "Ana <ana@example.com>", "is no address"),
+    ("author_email", 'a"b@example.com', "is no address"),
+    ("author_email", "@example.com", "is no address"),
+    ("author_email", "ana@-example.com", "is no address"),
+    ("author_email", "ana@example..com", "is no address"),
+    ("author_email", "ana@example.com\n", "control character"),
+    ("server_name", "", "is no host name"),
+    ("server_name", "Example.com", "is no host name"),
+    ("server_name", "exa_mple.com", "is no host name"),
+    ("server_name", "münchen.example", "is no host name"),
+    ("server_name", "$host", "is no host name"),
+    ("server_name", "~^www.*$", "is no host name"),
+    ("server_name", "*.example.com", "is no host name"),
+    ("server_name", ".example.com", "is no host name"),
+    ("server_name", "example.com.", "is no host name"),
+    ("server_name", "example.com; deny all", "is no host name"),
+    ("server_name", "a.example {", "is no host name"),
+    ("server_name", "example.com:8080", "is no host name"),
+    ("server_name", "https://example.com", "is no host name"),
+    ("server_name", "192.0.2.1", "is no host name"),
+    ("server_name", "[::1]", "is no host name"),
+    ("server_name", "-a.example", "is no host name"),
+    ("server_name", "a-.example", "is no host name"),
+    ("server_name", f"{'a' * 64}.example", "is no host name"),
+    ("server_name", ".".join(["abcdefghi"] * 26), "is no host name"),
+    ("server_name", "a.example,b.example", "is no host name"),
+    ("server_name", "a.example  b.example", "is no host name"),
+    ("server_name", "_", "is no host name"),
+]
+
+
+def test_there_are_enough_bad_answers_to_speak_of() -> None:
+    """The table is the promise."""
+    assert len(BAD) >= 80
+
+
+@pytest.mark.parametrize(("name", "value", "said"), BAD)
+def test_a_bad_answer_is_refused_and_leaves_nothing(
+    name: str,
+    value: str,
+    said: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """One line: the answer, its value, what is wrong with it and how to mend it."""
+    output = tmp_path / "output"
+    output.mkdir()
+    (output.parent / "replay.json").touch()
+    with pytest.raises(FailedHookException):
+        bake_literally(output, **{name: value})
+    lines = capfd.readouterr().err.splitlines()
+    assert lines
+    assert all(line.startswith(f"ERROR: {name}: ") for line in lines)
+    assert said in lines[0]
+    (output / "replay.json").unlink()
+    assert list(output.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "slug",
+    ["../evil", "..", ".", "{tmp}/evil", "evil/", "a\\b", "~root", "./x", "a/b", ""],
+)
+def test_a_path_is_refused_as_a_name(slug: str, tmp_path: Path) -> None:
+    """No file is written, neither in the output directory nor outside of it."""
+    output = tmp_path / "output"
+    output.mkdir()
+    slug = slug.format(tmp=tmp_path)
+    with pytest.raises((FailedHookException, OutputDirExistsException)):
+        bake_literally(output, project_slug=slug)
+    (output / "replay.json").unlink()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_the_default_answers_are_good() -> None:
+    """The hook has nothing against them."""
+    assert list(HOOK.problems(literal_answers())) == []
+
+
+def test_all_problems_are_told_at_once() -> None:
+    """Nobody mends one to learn of the next."""
+    answers = literal_answers() | {"project_slug": "class", "author_email": "x"}
+    found = list(HOOK.problems(answers | {"server_name": "$a ~b"}))
+    names = [line.split(":")[0] for line in found]
+    assert names == ["project_slug", "author_email", "server_name", "server_name"]
+
+
+def test_answers_that_only_a_replay_can_hold_are_refused() -> None:
+    """Choices that do not exist, misspelt questions, missing and strange values."""
+    answers = literal_answers() | {"wsgi_server": "apache", "licence": "MIT", "ci": 5}
+    del answers["https"]
+    assert list(HOOK.problems(answers)) == [
+        "licence: there is no such question: write 'license'",
+        "wsgi_server: 'apache' is no choice: use waitress or uwsgi or gunicorn",
+        "https: None is no text: give one",
+        "ci: 5 is no text: give one",
+    ]
+
+
+def test_a_replay_with_a_choice_that_does_not_exist_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Cookiecutter itself lets it through."""
+    with pytest.raises(FailedHookException):
+        bake_literally(tmp_path, wsgi_server="apache")
+    said = capfd.readouterr().err
+    assert said.startswith("ERROR: wsgi_server: 'apache' is no choice")
+    assert not (tmp_path / "my-service").exists()
+
+
+def test_the_hook_knows_the_questions_and_choices_that_there_are() -> None:
+    """A fork that adds one is reminded of the hook."""
+    questions = [name for name in ANSWERS if not name.startswith("_")]
+    assert sorted(HOOK.KNOWN) == sorted(questions)
+    choices = {k: v for k, v in ANSWERS.items() if k in HOOK.CHOICES}
+    assert {k: sorted(v) for k, v in HOOK.CHOICES.items()} == {
+        k: sorted(v) for k, v in choices.items()
+    }
+
+
+def test_hooks_hold_no_template_but_the_line_that_reads_the_answers() -> None:
+    """They are plain Python, short, and delete nothing."""
+    for path in (ROOT / "hooks").glob("*.py"):
+        text = path.read_text()
+        assert text.count("{{") == 1, path
+        assert "{%" not in text, path
+        assert len(text.splitlines()) <= 150, path
+        for word in ("rmtree", "unlink", "os.remove", "rmdir", "rename", "move"):
+            assert word not in text, path
+
+
+TEXTS = [
+    "Ana O'Neil",
+    'The "Best" Service',
+    "back\\slash",
+    "ends in a backslash\\",
+    "C:\\new\\table",
+    "100 % sure",
+    "%(name)s and %s and %i %h %%",
+    "$HOME ${HOME} $(id) $$",
+    "# not a comment",
+    "; not a comment",
+    "`id`",
+    "{braces}",
+    "{{ cookiecutter }}",
+    "{{ 7 * 7 }}",
+    "{% raw %}{% endraw %}",
+    "{# a comment #}",
+    "}} {{",
+    "<script>alert(0)</script>",
+    "</title><b>",
+    "a & b &amp; c",
+    "&lt;",
+    "--flag",
+    "- item",
+    "key: value",
+    "[table]",
+    "@include",
+    "!important",
+    "*bold* _it_ ~~no~~",
+    "| pipe | table |",
+    "> quote",
+    "'''",
+    '"""',
+    "\"'\\`$%{}<>&#;",
+    "Größe",
+    "Заказы",
+    "注文サービス",
+    "الطلبات",
+    "הזמנות",
+    "🚀 launch",
+    "👩‍👩‍👧‍👦 family",
+    "🏴󠁧󠁢󠁳󠁣󠁴󠁿",
+    "e\u0301 combining",
+    "\u00a0no-break".strip() + "\u00a0space",
+    "𝔘𝔫𝔦𝔠𝔬𝔡𝔢",
+    "null",
+    "true",
+    "0x10",
+    "1.0",
+    "~",
+    "a" * 60,
+]
+
+OTHERS = [
+    {"author_email": "ana+orders@mail.example.com"},
+    {"author_email": "o'neil@example.com"},
+    {"author_email": "a&b@example.com"},
+    {"server_name": "a.example b.example c.example"},
+    {"server_name": "localhost"},
+    {"server_name": "xn--mnchen-3ya.example"},
+    {"server_name": "0.example"},
+    {"server_name": f"{'a' * 63}.example"},
+    {"project_slug": "a"},
+    {"project_slug": "a-b-c-d-e-f-g"},
+    {"project_slug": "x" * 30},
+    {"project_slug": "s3"},
+    {"project_slug": "order-2-api"},
+]
+
+
+def test_there_are_enough_awkward_answers_to_speak_of() -> None:
+    """The table is the promise."""
+    assert len(TEXTS) + len(OTHERS) >= 60
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_awkward_text_comes_out_as_it_went_in(text: str, tmp_path: Path) -> None:
+    """In the metadata, on the pages and in README.md, and every file parses."""
+    check_values(bake_text(text, tmp_path), text)
+
+
+def bake_text(text: str, output: Path) -> Project:
+    """Bake a project with the same text in every free answer, in a product by turns."""
+    turn = TEXTS.index(text) if text in TEXTS else len(text)
+    return bake_literally(
+        output,
+        project_name=text,
+        description=text,
+        author_name=text,
+        wsgi_server=SERVERS[turn % len(SERVERS)],
+        config_layout=LAYOUTS[turn % len(LAYOUTS)],
+    )
+
+
+def check_values(project: Project, text: str) -> None:
+    """Read the text back from where it went."""
+    metadata = tomllib.loads((project.path / "pyproject.toml").read_text("utf-8"))
+    assert metadata["project"]["description"] == text
+    assert metadata["project"]["authors"] == [{"name": text}]
+    templates = project.path / project.package / "templates"
+    for name in ("name.html", "description.html"):
+        comment, line, end = (templates / name).read_text("utf-8").split("\n")
+        assert comment.startswith("{#")
+        assert comment.endswith("-#}")
+        assert unescape(line) == text
+        assert not {"{", "}", "<"} & set(line)
+        assert end == ""
+    assert text in (project.path / "README.md").read_text("utf-8")
+    assert text in (project.path / "LICENSE").read_text("utf-8")
+    for path in project.files():
+        if path.suffix in {".py", ".cfg"}:
+            source = (project.path / path).read_text("utf-8")
+            ast.parse(source)
+            assert len(text) < 8 or text not in source, path
+
+
+PAGES = """
+import sys, my_service
+client = my_service.create_app("testing").test_client()
+sys.stdout.buffer.write(client.get("/").data)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", TEXTS)
+def test_awkward_text_is_built_served_and_tested(text: str, tmp_path: Path) -> None:
+    """The page shows it, the wheel's metadata holds it, the project's tests pass."""
+    project = bake_text(text, tmp_path)
+    page = project.run(PYTHON, "-W", "ignore", "-c", PAGES).stdout
+    tree = html5lib.parse(page, namespaceHTMLElements=False)
+    for place in (".//title", ".//h1", ".//p[@class='lead']"):
+        assert (tree.findtext(place) or "").strip() == text
+
+    build = ("-m", "uv", "build", "--wheel", "--quiet", "--no-build-isolation")
+    project.run(PYTHON, *build, "--out-dir", tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    show = ("-m", "zipfile", "-e", wheel, tmp_path)
+    project.run(PYTHON, *show)
+    (metadata,) = tmp_path.glob("*.dist-info/METADATA")
+    assert message_from_string(metadata.read_text("utf-8"))["Summary"] == text
+
+
+@pytest.mark.parametrize(
+    "answers", OTHERS, ids=lambda answers: "".join(answers.values())
+)
+def test_other_awkward_answers_render_projects_that_work(
+    answers: dict[str, str], bake: Bake
+) -> None:
+    """The factory makes an application of each."""
+    project = bake(**answers)
+    code = f"import {project.package} as p; p.create_app('testing')"
+    project.run(PYTHON, "-c", code)
