@@ -71,7 +71,9 @@ class Project:
 def clean_environment() -> dict[str, str]:
     """Return this process's environment without what could steer the project's."""
     steering = ("PYTEST_", "PYTHONPATH", "VIRTUAL_ENV", "MAKE", "MFLAGS", "FLASK_")
-    return {k: v for k, v in os.environ.items() if not k.startswith(steering)}
+    rest = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
+    # Projects that are baked once are shared: nothing may write into them.
+    return rest | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 Bake = Callable[..., Project]
