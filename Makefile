@@ -35,6 +35,6 @@ clean:  ## Remove what the commands above have made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build
 
 .venv/done: requirements.txt
-	$(PYTHON) -m venv --clear .venv
+	"$(PYTHON)" -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
 	touch $@

@@ -86,7 +86,7 @@ def test_it_makes_a_project_that_works(tool: str, clone: Path, tmp_path: Path) -
 
 def cache() -> dict[str, str]:
     """Return where uv keeps what it has downloaded, whatever HOME says."""
-    command = [UV, "cache", "dir"]
+    command = [str(UV), "cache", "dir"]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return {"UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", output.stdout.strip())}
 

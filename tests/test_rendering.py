@@ -19,7 +19,7 @@ COMMON = """
 requirements-dev.txt
 PKG/__init__.py PKG/__main__.py PKG/commands.py PKG/errors.py PKG/headers.py
 PKG/health.py PKG/log.py PKG/pages.py PKG/py.typed PKG/request_id.py PKG/server.py
-PKG/wsgi.py PKG/config/__init__.py PKG/config/layout.py
+PKG/wsgi.py PKG/config/__init__.py PKG/config/checks.py PKG/config/layout.py
 PKG/static/icon.svg PKG/static/style.css
 PKG/templates/base.html PKG/templates/description.html PKG/templates/error.html
 PKG/templates/home.html PKG/templates/name.html

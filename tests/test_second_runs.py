@@ -103,7 +103,7 @@ def test_a_second_run_without_a_flag_changes_nothing(tmp_path: Path) -> None:
     ]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert result.returncode != 0
-    assert "already exists" in result.stderr
+    assert "already exists" in result.stdout + result.stderr
     assert {p: p.read_bytes() for p in project.rglob("*") if p.is_file()} == before
 
 
@@ -163,7 +163,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cruft(directory: Path, *arguments: str) -> None:
     """Run cruft; fail with its output if it fails."""
     result = subprocess.run(
-        [PYTHON.with_name("cruft"), *arguments],
+        [str(PYTHON.with_name("cruft")), *arguments],
         check=False,
         cwd=directory,
         env=clean_environment()

@@ -55,6 +55,9 @@ def test_an_argument_beats_the_variable_that_says_the_same(
     monkeypatch.setenv(f"{PREFIX}_CFG", "/nowhere")
     path = settings_file(GREETING="hello", SECRET_KEY="of this test")
     assert create_app(path).config["ENV"] == "production"
+    none = create_app({"ENV": "testing", "CFG": None})
+    assert none.config["ENV"] == "testing"
+    assert none.config["CFG"] is None
     monkeypatch.delenv(f"{PREFIX}_CFG")
     assert create_app("testing").config["ENV"] == "testing"
     assert create_app({"TESTING": True}).config["ENV"] == "testing"
@@ -81,20 +84,21 @@ def test_variables_hold_json_and_reach_into_tables(
     """Flask's own rules: JSON or else text, and `__` for an item of a table."""
     monkeypatch.setenv(f"{PREFIX}_NUMBER", "5")
     monkeypatch.setenv(f"{PREFIX}_TEXT", "five")
-    monkeypatch.setenv(f"{PREFIX}_DATABASE", '{"pool": 1, "name": "a"}')
-    monkeypatch.setenv(f"{PREFIX}_DATABASE__pool", "2")
+    monkeypatch.setenv(f"{PREFIX}_EXAMPLE", '{"pool": 1, "name": "a"}')
+    monkeypatch.setenv(f"{PREFIX}_EXAMPLE__pool", "2")
     config = create_app("testing").config
     assert config["NUMBER"] == 5
     assert config["TEXT"] == "five"
-    assert config["DATABASE"] == {"pool": 2, "name": "a"}
+    assert config["EXAMPLE"] == {"pool": 2, "name": "a"}
 
 
-def test_a_name_that_means_nothing_names_both_readings() -> None:
+@pytest.mark.parametrize("name", ["prodution", ""])
+def test_a_name_that_means_nothing_names_both_readings(name: str) -> None:
     """A misspelt environment is not taken for a file, nor the other way round."""
     with pytest.raises(ConfigError) as error:
-        create_app("prodution")
+        create_app(name)
     message = str(error.value)
-    assert "prodution" in message
+    assert repr(name) in message
     assert "environment" in message
     assert "settings file" in message
     assert all(name in message for name in ENVIRONMENTS)
@@ -158,6 +162,42 @@ def test_a_settings_file_that_cannot_be_used_gets_one_line(
     assert "\n" not in message
 
 
+def test_what_a_settings_file_cannot_say_gets_one_line(settings_file: Write) -> None:
+    """It cannot choose layers, nor set an item of what is no table."""
+    for name in ("ENV", "CFG"):
+        with pytest.raises(ConfigError, match=f"{name} chooses layers"):
+            create_app(settings_file(**{name: "testing"}))
+    with pytest.raises(ConfigError, match="LOG_LEVEL is a setting, but not a table"):
+        create_app(settings_file(LOG_LEVEL__X="1"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LOG_LEVEL", "noisy"),
+        ("LOG_FORMAT", "xml"),
+        ("PROXY_HOPS", "-1"),
+        ("PROXY_HOPS", "two"),
+        ("MAX_CONTENT_LENGTH", "16M"),
+        ("LOG_LEVEL__X", "1"),
+    ],
+)
+def test_a_value_that_would_fail_later_is_refused_at_once(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line with the name, the value and where it came from."""
+    monkeypatch.setenv(f"{PREFIX}_{name}", value)
+    with pytest.raises(ConfigError, match=rf"{name}.*{value}|{PREFIX}_{name}"):
+        create_app("testing")
+
+
+def test_all_values_that_cannot_be_used_are_named_at_once() -> None:
+    """Nobody mends one to learn of the next."""
+    bad = {"ENV": "production", "LOG_LEVEL": "noisy", "PROXY_HOPS": None}
+    with pytest.raises(ConfigError, match=r"LOG_LEVEL.*PROXY_HOPS.*SECRET_KEY"):
+        create_app(bad)
+
+
 def test_a_settings_file_of_another_kind_gets_one_line(tmp_path: Path) -> None:
     """A file in another format is not read as if it were in this one."""
     path = tmp_path / "settings.yaml"
@@ -166,15 +206,15 @@ def test_a_settings_file_of_another_kind_gets_one_line(tmp_path: Path) -> None:
         create_app(path)
 
 
-@pytest.mark.parametrize("key", ["", "dev", "changeme", "1234"])
+@pytest.mark.parametrize("key", ["", "dev", "Change_Me", " testing ", "1234"])
 def test_production_refuses_a_missing_or_guessable_secret_key(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The line says how to set a good one."""
-    with pytest.raises(ConfigError, match=r"SECRET_KEY is not set.*secrets\.token_hex"):
+    with pytest.raises(ConfigError, match=r"SECRET_KEY.* is not set.*token_hex"):
         create_app("production")
     monkeypatch.setenv(f"{PREFIX}_SECRET_KEY", key)
-    with pytest.raises(ConfigError, match=r"SECRET_KEY .*secrets\.token_hex"):
+    with pytest.raises(ConfigError, match=r"SECRET_KEY.*secrets\.token_hex"):
         create_app("production")
 
 
@@ -218,7 +258,9 @@ def test_the_config_command_shows_values_and_layers(
     path = settings_file(GREETING="hello", API_TOKEN="hidden-1")
     monkeypatch.setenv(f"{PREFIX}_SECRET_KEY", "hidden-2")
     monkeypatch.setenv(f"{PREFIX}_DB", '{"url": "pg://me:hidden-3@db/x", "port": 1}')
-    app = create_app({"ENV": "testing", "CFG": path, "ADDED": True})
+    hosts = ("pg://me:hidden@4@db/x?token=hidden", 1)
+    given = {"ENV": "testing", "CFG": path, "ADDED": True, "HOSTS": hosts}
+    app = create_app(given | {"NESTED": {"db_pass": "hidden"}})
     output = FlaskCliRunner(app).invoke(args=["config"]).output
     lines = {line.split()[0]: line for line in output.splitlines()}
     assert set(lines) == set(app.config)
@@ -226,7 +268,8 @@ def test_the_config_command_shows_values_and_layers(
     assert f"'hello'  (file {path})" in lines["GREETING"]
     assert f"'***'  (variable {PREFIX}_SECRET_KEY)" in lines["SECRET_KEY"]
     assert "pg://me:***@db/x" in lines["DB"]
-    assert lines["ADDED"].endswith("True  (argument)")
+    assert lines["ADDED"].endswith("True  (create_app)")
+    assert lines["HOSTS"].endswith("['pg://me:***@db/x?token=***', 1]  (create_app)")
     assert lines["TESTING"].endswith("True  (testing)")
     assert lines["MAX_CONTENT_LENGTH"].endswith("16777216  (default)")
     assert lines["MAX_COOKIE_SIZE"].endswith("(Flask)")
@@ -240,5 +283,5 @@ def test_flask_shows_a_mistake_in_the_settings_as_one_line() -> None:
         command, capture_output=True, check=False, text=True, timeout=30
     )
     assert result.returncode == 2
-    assert result.stderr.startswith("Error: SECRET_KEY is not set")
+    assert result.stderr.startswith("Error: SECRET_KEY: None (Flask) is not set")
     assert len(result.stderr.splitlines()) == 1

@@ -73,6 +73,28 @@ def test_two_applications_log_in_their_own_way() -> None:
     assert "the message" in formatter.format(record(logging.INFO))
 
 
+TWO = """
+import logging
+from {{ cookiecutter.__package }} import create_app
+quiet = create_app(dict(TESTING=True, LOG_LEVEL="WARNING"))
+loud = create_app(dict(TESTING=True, LOG_LEVEL="DEBUG"))
+with quiet.app_context():
+    logging.getLogger("library").info("quiet")
+with loud.app_context():
+    logging.getLogger("library").debug("loud")
+"""
+
+
+def test_a_second_application_may_log_more_than_the_first() -> None:
+    """The process lets through what the loudest wants."""
+    command = [sys.executable, "-c", TWO]
+    output = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, timeout=30
+    ).stdout
+    assert "loud" in output
+    assert "quiet" not in output
+
+
 def test_a_line_break_in_a_message_stays_one_json_line(app: Flask) -> None:
     """Nobody forges a record."""
     app.config["LOG_FORMAT"] = "json"

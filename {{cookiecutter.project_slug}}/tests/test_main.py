@@ -62,7 +62,7 @@ def test_it_serves_with_the_settings_given_until_it_is_told_to_stop(
         ("--env prod", "prod"),
         ("--settings /no/such/file", "/no/such/file"),
         ("--env testing --host 192.0.2.1", "cannot listen on 192.0.2.1"),
-        ("--env production", "SECRET_KEY is not set"),
+        ("--env production", "SECRET_KEY: None (Flask) is not set"),
     ],
 )
 def test_a_mistake_gets_one_line_and_code_2(

@@ -6,8 +6,13 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-SECRET = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIAL|PRIVATE|(^|_)KEY|DSN")
-URL_PASSWORD = re.compile(r"(?<=://)([^/@\s]*:)[^/@\s]+(?=@)")
+SECRET = re.compile(
+    r"SECRET|PASS|PWD|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|(^|_)KEYS?(_|$)|DSN|SALT|AUTH",
+    re.IGNORECASE,
+)
+# user:password@ in a URL, and ?token=... behind it.
+URL_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*:)\S*(?=@)")
+URL_TOKEN = re.compile(r"([?&][^=&\s]*(?:key|pass|secret|sig|token)[^=&\s]*=)[^&\s]+")
 
 
 def init_app(app: Flask) -> None:
@@ -28,10 +33,14 @@ def show_config() -> None:
 
 def masked(name: str, value: object) -> object:
     """Return the value of a setting with everything secret replaced by `***`."""
-    if isinstance(value, dict):
-        return {k: masked(f"{name}_{k}".upper(), item) for k, item in value.items()}
-    if SECRET.search(name) and value is not None and not isinstance(value, bool):
+    if value is None or isinstance(value, bool):
+        return value
+    if SECRET.search(name):
         return "***"
+    if isinstance(value, dict):
+        return {key: masked(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked(name, item) for item in value]
     if isinstance(value, str):
-        return URL_PASSWORD.sub(r"\1***", value)
+        return URL_TOKEN.sub(r"\1***", URL_PASSWORD.sub(r"\1***", value))
     return value

@@ -15,9 +15,14 @@ def init_app(app: Flask) -> None:
 
 
 def answer(error: HTTPException) -> ResponseReturnValue:
-    """Return the error in the form that the request's Accept header prefers."""
-    response = error.get_response()  # keeps Allow, Retry-After, WWW-Authenticate
-    response.headers["Vary"] = "Accept"
+    """Return the error in the form that the request's Accept header prefers.
+
+    What else belongs to it stays: Allow, Retry-After, WWW-Authenticate.
+    """
+    response = error.get_response()
+    if error.response is not None:  # a view has made its own answer
+        return response
+    response.vary.add("Accept")
     accepted = request.accept_mimetypes.best_match(
         ["text/html", PROBLEM, "application/json"], default="text/html"
     )
@@ -31,6 +36,7 @@ def answer(error: HTTPException) -> ResponseReturnValue:
         "detail": error.description,
         "request_id": g.get("request_id"),
     }
-    response.set_data(json.dumps(problem))
+    known = {name: value for name, value in problem.items() if value is not None}
+    response.set_data(json.dumps(known))
     response.content_type = PROBLEM
     return response

@@ -11,9 +11,8 @@ FORMATTERS: dict[str, logging.Formatter] = {
         "%(asctime)s %(levelname)-7s %(name)s: %(message)s [%(request_id)s]",
     ),
     "json": JsonFormatter(
-        ["levelname", "name", "message", "request_id"],
-        rename_fields={"levelname": "level", "name": "logger"},
-        timestamp="time",
+        ["asctime", "levelname", "name", "message", "request_id"],
+        rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
     ),
 }
 
@@ -52,7 +51,15 @@ def init_app(app: Flask) -> None:
 
     A process that has set up its logging already is left as it is.
     """
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(Formatter(app.config["LOG_FORMAT"]))
-    handler.addFilter(wanted)
-    logging.basicConfig(level=app.config["LOG_LEVEL"], handlers=[handler])
+    root = logging.getLogger()
+    level = logging.getLevelNamesMapping()[app.config["LOG_LEVEL"]]
+    if not root.handlers:
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(Formatter(app.config["LOG_FORMAT"]))
+        handler.addFilter(wanted)
+        root.addHandler(handler)
+        root.setLevel(level)
+        logging.captureWarnings(capture=True)
+    elif any(isinstance(handler.formatter, Formatter) for handler in root.handlers):
+        # Another application of this process came first, and may log less.
+        root.setLevel(min(root.level, level))

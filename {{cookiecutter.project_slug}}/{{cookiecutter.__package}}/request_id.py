@@ -22,5 +22,6 @@ def take() -> None:
 @bp.after_app_request
 def give(response: Response) -> Response:
     """Return the id with the response."""
-    response.headers["X-Request-ID"] = g.request_id
+    if "request_id" in g:  # not when something before `take` has answered
+        response.headers["X-Request-ID"] = g.request_id
     return response

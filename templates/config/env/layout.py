@@ -30,7 +30,7 @@ def load_file(path: Path) -> dict[str, Any]:
         ValueError: A line is none of the format.
 
     """
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8-sig") as file:
         lines = list(parse_stream(file))
     return dict(setting(line) for line in lines if concerns(line))
 
@@ -49,4 +49,8 @@ def setting(line: Binding) -> tuple[str, Any]:
         value = json.loads(line.value)
     except ValueError:
         value = line.value
-    return line.key.removeprefix(PREFIX), value
+    name = line.key.removeprefix(PREFIX)
+    if not name.split("__")[0].isupper():
+        message = f"line {line.original.line}: {line.key} is not in capitals"
+        raise ValueError(message)
+    return name, value

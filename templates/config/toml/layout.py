@@ -30,8 +30,7 @@ def load_file(path: Path) -> Config:
         ValueError: A key is not in capitals, and Flask would pass it over.
 
     """
-    with path.open("rb") as file:
-        settings = tomllib.load(file)
+    settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     for key in settings:
         if not key.isupper():
             message = f"{key!r} is no setting: names are in capitals, and in no [table]"

@@ -15,12 +15,10 @@ import click
 from flask import Flask
 
 from . import layout
+from .checks import problems
 
 PREFIX = "{{ cookiecutter.__package | upper }}"
 ENVIRONMENTS = ("development", "testing", "production")
-
-# What people put where a secret belongs, and these settings' own for development.
-PLACEHOLDERS = ("", "dev", "testing", "test", "secret", "changeme", "change-me")
 
 Source = str | os.PathLike[str] | Mapping[str, Any] | None
 
@@ -61,14 +59,19 @@ def load_config(app: Flask, source: Source = None) -> None:
     # Copied, because a later layer may set an item inside of a packaged value.
     add("default", copy.deepcopy(layout.load_default()))
     add(environment, copy.deepcopy(layout.load_environment(environment)))
-    if path:
-        add(f"file {path}", load_file(Path(path)))
+    if path is not None:
+        add(f"file {path}", load_file(path))
     layers.update(load_variables(app))
-    add("argument", given)
-    app.config.update(ENV=environment, CFG=path)
+    add("create_app", given)
+    app.config.update(ENV=environment, CFG=path and str(path))
     layers.setdefault("ENV", "default")
     layers.setdefault("CFG", "default")
-    check_secret(app, environment)
+    found = [
+        f"{name}: {value!r} ({layers[name]}) {problem}"
+        for name, value, problem in problems(app.config)
+    ]
+    if found:
+        raise ConfigError("; ".join(found))
 
 
 def as_mapping(source: Source) -> dict[str, Any]:
@@ -79,7 +82,7 @@ def as_mapping(source: Source) -> dict[str, Any]:
         return dict(source)
     if source in ENVIRONMENTS:
         return {"ENV": source}
-    if isinstance(source, str) and not Path(source).exists():
+    if isinstance(source, str) and not (source and Path(source).exists()):
         names = ", ".join(ENVIRONMENTS)
         message = (
             f"{source!r} is neither an environment ({names}) "
@@ -106,35 +109,41 @@ def choose_environment(given: Mapping[str, Any]) -> str:
     return environment
 
 
-def choose_file(given: Mapping[str, Any], environment: str) -> str | None:
+def choose_file(given: Mapping[str, Any], environment: str) -> Path | None:
     """Return the path of the settings file, if there is one."""
-    path: str | None = given.get("CFG") or os.environ.get(f"{PREFIX}_CFG")
-    local = layout.DEVELOPMENT_FILE
-    if not path and local and environment == "development" and Path(local).exists():
-        return local
-    return path
+    path = os.environ.get(f"{PREFIX}_CFG") or None
+    if "CFG" in given:
+        path = given["CFG"]
+    elif path is None and environment == "development":
+        local = layout.DEVELOPMENT_FILE
+        path = local if local and Path(local).exists() else None
+    return None if path is None else Path(path).absolute()
 
 
 def load_file(path: Path) -> Mapping[str, Any]:
     """Return what a settings file sets, all of it or nothing."""
-    path = path.absolute()
-    if not path.name.endswith(layout.ENDING):
-        message = f"{path}: not a settings file, which here end in {layout.ENDING}"
-        raise ConfigError(message)
     if path.exists() and not path.is_file():
         message = f"{path}: not a regular file"
         raise ConfigError(message)
+    if not path.name.endswith(layout.ENDING):
+        message = f"{path}: not a settings file: its name must end in {layout.ENDING}"
+        raise ConfigError(message)
     try:
-        return layout.load_file(path)
+        settings = layout.load_file(path)
     except OSError as error:
-        message = f"{path}: {error.strerror}"
+        message = f"{path}: {os.strerror(error.errno or 0)}"
         raise ConfigError(message) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"{path}{line_of(error, path)}: {problem_of(error)}"
         raise ConfigError(message) from error
+    for name in ("ENV", "CFG"):
+        if name in settings:
+            message = f"{path}: {name} chooses layers, and cannot be set in one of them"
+            raise ConfigError(message)
+    return settings
 
 
-def line_of(error: Exception, path: Path) -> str:
+def line_of(error: BaseException, path: Path) -> str:
     """Return ", line N", if the error tells where in the file it arose."""
     if isinstance(error, SyntaxError):
         line = error.lineno
@@ -144,7 +153,7 @@ def line_of(error: Exception, path: Path) -> str:
     return f", line {line}" if line else ""
 
 
-def problem_of(error: Exception) -> str:
+def problem_of(error: BaseException) -> str:
     """Return what is wrong, in one line."""
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     return f"{type(error).__name__}: {' '.join(text.split())}"
@@ -154,7 +163,11 @@ def set_item(config: dict[str, Any], name: str, value: object) -> None:
     """Set `NAME`, or with `NAME__ITEM` an item of a setting that is a table."""
     *tables, last = name.split("__")
     for table in tables:
-        config = config.setdefault(table, {})
+        inner: object = config.setdefault(table, {})
+        if not isinstance(inner, dict):
+            message = f"{name}: {table} is a setting, but not a table"
+            raise ConfigError(message)
+        config = inner
     config[last] = value
 
 
@@ -171,19 +184,3 @@ def load_variables(app: Flask) -> dict[str, str]:
     return {
         name.removeprefix(prefix).split("__")[0]: f"variable {name}" for name in names
     }
-
-
-def check_secret(app: Flask, environment: str) -> None:
-    """Let nothing start in production with a SECRET_KEY that anybody could guess."""
-    key = app.config["SECRET_KEY"]
-    mend = (
-        f"put SECRET_KEY into the settings file or set {PREFIX}_SECRET_KEY, "
-        "to what this prints: python3 -c 'import secrets; print(secrets.token_hex(32))'"
-    )
-    if environment == "production" and (key is None or key in PLACEHOLDERS):
-        state = "is not set" if key is None else f"is the placeholder {key!r}"
-        message = f"SECRET_KEY {state}, and production needs a secret one: {mend}"
-        raise ConfigError(message)
-    if not isinstance(key, str | bytes | None):
-        message = f"SECRET_KEY is no text but {type(key).__name__}: {mend}"
-        raise ConfigError(message)
