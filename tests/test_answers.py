@@ -22,6 +22,7 @@ from conftest import (
     literal_answers,
 )
 from cookiecutter.exceptions import FailedHookException, OutputDirExistsException
+from test_rendering import check_parses
 
 
 def load_hook(name: str) -> ModuleType:
@@ -330,7 +331,9 @@ def test_there_are_enough_awkward_answers_to_speak_of() -> None:
 @pytest.mark.parametrize("text", TEXTS)
 def test_awkward_text_comes_out_as_it_went_in(text: str, tmp_path: Path) -> None:
     """In the metadata, on the pages and in README.md, and every file parses."""
-    check_values(bake_text(text, tmp_path), text)
+    project = bake_text(text, tmp_path)
+    check_values(project, project.answers)
+    check_parses(project)
 
 
 def bake_text(text: str, output: Path) -> Project:
@@ -346,26 +349,36 @@ def bake_text(text: str, output: Path) -> Project:
     )
 
 
-def check_values(project: Project, text: str) -> None:
-    """Read the text back from where it went."""
-    metadata = tomllib.loads((project.path / "pyproject.toml").read_text("utf-8"))
-    assert metadata["project"]["description"] == text
-    assert metadata["project"]["authors"] == [{"name": text}]
-    templates = project.path / project.package / "templates"
-    for name in ("name.html", "description.html"):
-        comment, line, end = (templates / name).read_text("utf-8").split("\n")
+def check_values(project: Project, answers: dict[str, str]) -> None:
+    """Read the free text back from where it went."""
+    name, description = answers["project_name"], answers["description"]
+    author, address = answers["author_name"], answers["author_email"]
+    metadata = tomllib.loads(read(project, "pyproject.toml"))["project"]
+    assert metadata["description"] == (description or f"{name}, a Flask service")
+    known = {k: v for k, v in (("name", author), ("email", address)) if v}
+    assert metadata.get("authors", []) == ([known] if known else [])
+    for file, text in (("name", name), ("description", description)):
+        comment, *lines = read(
+            project, f"{project.package}/templates/{file}.html"
+        ).splitlines()
         assert comment.startswith("{#")
         assert comment.endswith("-#}")
-        assert unescape(line) == text
-        assert not {"{", "}", "<"} & set(line)
-        assert end == ""
-    assert text in (project.path / "README.md").read_text("utf-8")
-    assert text in (project.path / "LICENSE").read_text("utf-8")
+        assert [unescape(line) for line in lines] == ([text] if text else [])
+        assert not {"{", "}", "<"} & set("".join(lines))
+    assert name in read(project, "README.md")
+    assert description in read(project, "README.md")
+    assert author in read(project, "LICENSE")
     for path in project.files():
         if path.suffix in {".py", ".cfg"}:
-            source = (project.path / path).read_text("utf-8")
+            source = read(project, path)
             ast.parse(source)
-            assert len(text) < 8 or text not in source, path
+            for text in (name, description, author):
+                assert len(text) < 16 or text not in source, path
+
+
+def read(project: Project, name: str | Path) -> str:
+    """Return the text of a file, with the line ends that it has."""
+    return (project.path / name).read_bytes().decode()
 
 
 PAGES = """

@@ -44,3 +44,14 @@ def test_its_pages_are_html_without_a_mistake(project: Project) -> None:
     output = project.run(PYTHON, "-W", "ignore", "-c", code).stdout
     for page in json.loads(output.splitlines()[-1]):
         html5lib.HTMLParser(strict=True).parse(page)
+
+
+def test_repo_review_finds_nothing(copy: Project) -> None:
+    """Scientific Python's list of good habits, each of them kept."""
+    for arguments in (("init", "--quiet"), ("add", "--all")):
+        copy.run("git", *arguments)
+    command = (PYTHON.with_name("repo-review"), "--format", "json", ".")
+    checks = json.loads(copy.run(*command).stdout)["checks"]
+    failed = [name for name, check in checks.items() if check["result"] is False]
+    assert failed == []
+    assert sum(check["result"] is True for check in checks.values()) > 40

@@ -15,8 +15,8 @@ import yaml
 from conftest import ANSWERS, LAYOUTS, PYTHON, SERVERS, Bake, Project
 
 COMMON = """
-.gitignore LICENSE Makefile README.md pyproject.toml requirements.txt
-requirements-dev.txt
+.gitignore .pre-commit-config.yaml LICENSE Makefile README.md pyproject.toml
+requirements.txt requirements-dev.txt docs/from-a-script.md
 PKG/__init__.py PKG/__main__.py PKG/commands.py PKG/errors.py PKG/headers.py
 PKG/health.py PKG/log.py PKG/pages.py PKG/py.typed PKG/request_id.py PKG/server.py
 PKG/wsgi.py PKG/config/__init__.py PKG/config/checks.py PKG/config/layout.py
@@ -36,7 +36,7 @@ CHOSEN = {
     "object": "PKG/config/settings.py",
     "toml": "PKG/config/settings.toml",
     "env": "PKG/config/defaults.py .env.example",
-    "github": ".github/workflows/ci.yml",
+    "github": ".github/workflows/ci.yml .github/dependabot.yml",
     "gitlab": ".gitlab-ci.yml",
     "none": "",
 }
@@ -133,6 +133,7 @@ PARSERS: dict[str, Callable[[Path], object]] = {
     ".cfg": lambda path: ast.parse(path.read_text()),
     ".toml": lambda path: tomllib.loads(path.read_text()),
     ".ini": read_ini,
+    ".yaml": lambda path: yaml.safe_load(path.read_text()),
     ".yml": lambda path: yaml.safe_load(path.read_text()),
     ".json": lambda path: json.loads(path.read_text()),
     ".svg": ET.parse,

@@ -92,16 +92,7 @@ def test_a_second_run_without_a_flag_changes_nothing(tmp_path: Path) -> None:
     """Cookiecutter stops, and the hook with it."""
     project = bake_over(tmp_path, *PRODUCTS[0], skip=False)
     before = {p: p.read_bytes() for p in project.rglob("*") if p.is_file()}
-    command = [
-        PYTHON,
-        "-m",
-        "cookiecutter",
-        "--no-input",
-        "-o",
-        str(tmp_path),
-        str(ROOT),
-    ]
-    result = subprocess.run(command, check=False, capture_output=True, text=True)
+    result = run_cookiecutter("-o", str(tmp_path), str(ROOT))
     assert result.returncode != 0
     assert "already exists" in result.stdout + result.stderr
     assert {p: p.read_bytes() for p in project.rglob("*") if p.is_file()} == before
