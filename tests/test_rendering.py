@@ -16,7 +16,10 @@ from conftest import ANSWERS, LAYOUTS, PYTHON, SERVERS, Bake, Project
 
 COMMON = """
 .gitignore LICENSE Makefile README.md pyproject.toml requirements.txt
-requirements-dev.txt
+requirements-build.txt requirements-dev.txt
+deploy/SLUG.service deploy/SLUG.socket deploy/error.html deploy/install
+deploy/maintenance.html deploy/nginx-default.conf deploy/nginx.conf deploy/rollback
+deploy/uninstall
 PKG/__init__.py PKG/__main__.py PKG/commands.py PKG/errors.py PKG/headers.py
 PKG/health.py PKG/log.py PKG/pages.py PKG/py.typed PKG/request_id.py PKG/server.py
 PKG/wsgi.py PKG/config/__init__.py PKG/config/layout.py
@@ -86,7 +89,8 @@ def check_files(project: Project) -> None:
     names = COMMON
     for question in ("wsgi_server", "config_layout", "ci"):
         names += " " + CHOSEN[project.answers[question]]
-    expected = names.replace("PKG", project.package).split()
+    names = names.replace("PKG", project.package).replace("SLUG", project.slug)
+    expected = names.split()
     assert [path.as_posix() for path in project.files()] == sorted(expected)
 
 
