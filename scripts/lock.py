@@ -79,9 +79,13 @@ def main() -> None:
         }
         environment = lock_of(directory, wsgi_server=servers[0], config_layout="env")
         develop = lock_of(directory, "--group", "dev", wsgi_server=servers[0])
+        build = compile_lock(
+            "--group", "build", directory=directory / f"x-{servers[0]}"
+        )
     write(PARTS / "base.txt", base)
     write(PARTS / "env.txt", without(environment, first))
     write(PARTS / "dev.txt", without(develop, first))
+    write(PARTS / "build.txt", {k: v for k, v in develop.items() if k in build})
     for server, lock in locks.items():
         write(PARTS / f"{server}.txt", without(lock, base))
 

@@ -16,15 +16,18 @@ from conftest import ANSWERS, LAYOUTS, PYTHON, SERVERS, Bake, Project
 
 COMMON = """
 .gitignore .pre-commit-config.yaml LICENSE Makefile README.md pyproject.toml
-requirements.txt requirements-dev.txt docs/from-a-script.md
+requirements.txt requirements-build.txt requirements-dev.txt docs/from-a-script.md
+deploy/SLUG.service deploy/SLUG.socket deploy/error.html deploy/install
+deploy/maintenance.html deploy/nginx-default.conf deploy/nginx.conf deploy/rollback
+deploy/uninstall
 PKG/__init__.py PKG/__main__.py PKG/commands.py PKG/errors.py PKG/headers.py
 PKG/health.py PKG/log.py PKG/pages.py PKG/py.typed PKG/request_id.py PKG/server.py
 PKG/wsgi.py PKG/config/__init__.py PKG/config/checks.py PKG/config/layout.py
 PKG/static/icon.svg PKG/static/style.css
 PKG/templates/base.html PKG/templates/description.html PKG/templates/error.html
 PKG/templates/home.html PKG/templates/name.html
-tests/conftest.py tests/test_config.py tests/test_errors.py tests/test_factory.py
-tests/test_log.py tests/test_main.py tests/test_pages.py
+tests/conftest.py tests/test_config.py tests/test_deploy.py tests/test_errors.py
+tests/test_factory.py tests/test_log.py tests/test_main.py tests/test_pages.py
 """
 
 CHOSEN = {
@@ -86,7 +89,8 @@ def check_files(project: Project) -> None:
     names = COMMON
     for question in ("wsgi_server", "config_layout", "ci"):
         names += " " + CHOSEN[project.answers[question]]
-    expected = names.replace("PKG", project.package).split()
+    names = names.replace("PKG", project.package).replace("SLUG", project.slug)
+    expected = names.split()
     assert [path.as_posix() for path in project.files()] == sorted(expected)
 
 

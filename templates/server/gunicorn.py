@@ -4,11 +4,12 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 CONFIG = Path(__file__).with_name("gunicorn.conf.py")
 
 
-def serve(listener: socket.socket, config: dict[str, str]) -> None:
+def serve(listener: socket.socket, config: dict[str, Any]) -> None:
     """Become gunicorn; it serves until SIGTERM or Ctrl-C.
 
     Args:
@@ -18,7 +19,13 @@ def serve(listener: socket.socket, config: dict[str, str]) -> None:
     """
     listener.set_inheritable(True)
     command = [sys.executable, "-m", "gunicorn", "--config", str(CONFIG)]
-    command += ["--bind", f"fd://{listener.fileno()}"]
+    if listener.family == socket.AF_UNIX:
+        # gunicorn takes this socket from systemd by itself. The interpreter is the
+        # one beside the command, through the link to the current release: after a
+        # reload the workers are those of the release that is current then.
+        command[0] = str(Path(sys.argv[0]).with_name("python3"))
+    else:
+        command += ["--bind", f"fd://{listener.fileno()}"]
     # gunicorn calls the factory itself, with literals: no variable carries them.
     command += [f"{__package__}:create_app({config!r})"]
     os.execv(command[0], command)  # noqa: S606 - a shell is not wanted

@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 CONFIG = Path(__file__).with_name("uwsgi.ini")
 
@@ -11,15 +12,18 @@ CONFIG = Path(__file__).with_name("uwsgi.ini")
 # variable has to carry the settings. uWSGI tells workers to stop by SIGHUP, but one
 # that is still loading would miss it, and uWSGI would wait for it forever: until
 # uWSGI handles that signal, let it end the worker, which has no requests yet.
+# The real paths keep a worker with the release it started from, when another one
+# becomes current.
 LOAD = f"""
-import signal
+import os, signal, sys
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+sys.path[:] = map(os.path.realpath, sys.path)
 from {__package__} import create_app
 """
 
 
-def serve(listener: socket.socket, config: dict[str, str]) -> None:
-    """Become uWSGI; it serves HTTP until SIGTERM or Ctrl-C.
+def serve(listener: socket.socket, config: dict[str, Any]) -> None:
+    """Become uWSGI; it serves until SIGTERM or Ctrl-C.
 
     Args:
         listener: A bound TCP or Unix socket.
@@ -27,7 +31,18 @@ def serve(listener: socket.socket, config: dict[str, str]) -> None:
 
     """
     listener.set_inheritable(True)
+    # Without these it would take a socket of systemd a second time.
+    os.environ.pop("LISTEN_PID", None)
+    os.environ.pop("LISTEN_FDS", None)
     command = [sys.executable, "-c", "import pyuwsgi; pyuwsgi.run()"]
-    command += ["--ini", str(CONFIG), "--http-socket", f"fd://{listener.fileno()}"]
+    command += ["--ini", str(CONFIG)]
+    if listener.family == socket.AF_UNIX:
+        # The interpreter is the one beside the command, through the link to the
+        # current release: a reload starts the release that is current then.
+        command[0] = str(Path(sys.argv[0]).with_name("python3"))
+        # nginx speaks uWSGI's own protocol.
+        command += ["--socket", f"fd://{listener.fileno()}"]
+    else:
+        command += ["--http-socket", f"fd://{listener.fileno()}"]
     command += ["--eval", LOAD + f"application = create_app({config!r})"]
     os.execv(command[0], command)  # noqa: S606 - a shell is not wanted

@@ -1,7 +1,10 @@
 """Run the application on waitress, in this process."""
 
+import logging
+import os
 import signal
 import socket
+import sys
 from types import FrameType
 from typing import Any
 
@@ -14,29 +17,42 @@ from . import create_app
 THREADS = 8
 
 
-def serve(listener: socket.socket, config: dict[str, str]) -> None:
+def serve(listener: socket.socket, config: dict[str, Any]) -> None:
     """Serve until SIGTERM or Ctrl-C, and finish the requests at work.
+
+    Behind nginx, SIGHUP finishes them, too, and starts the program anew: with the
+    same process id and the same socket, where requests wait in the meantime.
 
     Args:
         listener: A bound TCP or Unix socket.
         config: The settings for `create_app`.
 
     """
+    behind_nginx = listener.family == socket.AF_UNIX
     channels: dict[int, Any] = {}
     server = waitress.create_server(
         create_app(config),
         map=channels,
         sockets=[listener],
         threads=THREADS,
-        # The rest waits in the kernel, where a restart does not lose it.
-        connection_limit=1000,
+        # Behind nginx each connection is one request, and what cannot be worked on
+        # at once waits in the kernel, where a restart does not lose it. By itself,
+        # a server has clients that keep their connections without asking anything.
+        connection_limit=2 * THREADS if behind_nginx else 1000,
         # waitress listens again with its own backlog of 1024; a full one refuses.
         backlog=4096,
+        # Which proxies to trust is said by PROXY_HOPS.
+        clear_untrusted_proxy_headers=False,
         # The response headers do not say what answers here.
         ident=None,
     )
+    # It warns each time that all threads are busy: thousands of lines in a rush.
+    logging.getLogger("waitress").setLevel(logging.ERROR)
+    reload = False
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal reload
+        reload = number == signal.SIGHUP
         server.accepting = False
         # Let go of clients that keep a connection and ask for nothing.
         server.adj.channel_timeout = server.adj.cleanup_interval = 1
@@ -45,8 +61,30 @@ def serve(listener: socket.socket, config: dict[str, str]) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    if behind_nginx:
+        signal.signal(signal.SIGHUP, stop)
+        # One that came while the program started was kept back: see `start_anew`.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
+    tell_systemd("READY=1")
 
     # Neither server.run() nor server.task_dispatcher.shutdown(): both lose requests
     # that take longer than five seconds to finish.
     while server.accepting or server.active_channels:
         server.asyncore.loop(timeout=1, map=channels, count=1)
+    if reload:
+        start_anew(listener)
+
+
+def start_anew(listener: socket.socket) -> None:
+    """Become the program as it is now, with the same socket."""
+    # Until the new program handles SIGHUP, one would end it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    listener.set_inheritable(True)
+    os.execv(sys.argv[0], sys.argv)  # noqa: S606 - a shell is not wanted
+
+
+def tell_systemd(state: str) -> None:
+    """Send a message to systemd, if that has started us: sd_notify(3)."""
+    if address := os.environ.get("NOTIFY_SOCKET"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
+            connection.sendto(state.encode(), address.replace("@", "\0", 1))

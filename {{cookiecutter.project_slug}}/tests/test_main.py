@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,14 @@ from {{ cookiecutter.__package }}.__main__ import main
 from {{ cookiecutter.__package }}.config import PREFIX
 
 COMMAND = [sys.executable, "-m", create_app.__module__]
+
+# The same as the installed command, which lies beside the interpreter.
+INSTALLED = """
+import sys
+from {{ cookiecutter.__package }}.__main__ import main
+sys.argv[0] = sys.executable
+main()
+"""
 
 
 @contextmanager
@@ -39,17 +48,19 @@ def running(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         process.communicate(timeout=10)
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_with_the_settings_given_until_it_is_told_to_stop(
-    ending: signal.Signals, settings_file: Callable[..., Path]
+    settings_file: Callable[..., Path],
 ) -> None:
-    """The settings reach the application, and it ends with code 0."""
+    """The settings reach the application; it ends with code 0 on SIGTERM and Ctrl-C."""
     path = settings_file(SECRET_KEY="of this test", SERVER_NAME="named.test")
-    with running("--settings", str(path), "--env", "testing") as (url, process):
-        with urlopen(f"{url}/healthz", timeout=10) as answer:
-            assert answer.status == 200
-        process.send_signal(ending)
-        assert process.wait(timeout=20) == 0
+    arguments = ("--settings", str(path), "--env", "testing")
+    with running(*arguments) as one, running(*arguments) as two:
+        for (url, process), ending in ((one, signal.SIGTERM), (two, signal.SIGINT)):
+            with urlopen(f"{url}/healthz", timeout=10) as answer:
+                assert answer.status == 200
+            process.send_signal(ending)
+        for _, process in (one, two):
+            assert process.wait(timeout=20) == 0
 
 
 @pytest.mark.parametrize(
@@ -98,5 +109,64 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     """No manual is needed."""
     main(["--help"])
     said = capsys.readouterr().out
-    for word in ("--settings", "--env", "--host", "--port", "--debug", f"{PREFIX}_ENV"):
+    options = ("--settings", "--env", "--host", "--port", "--debug", "--check")
+    for word in (*options, f"{PREFIX}_ENV"):
         assert word in said
+
+
+def test_check_says_whether_it_would_start(capsys: pytest.CaptureFixture[str]) -> None:
+    """It serves nothing: `systemctl reload` asks this before it reloads."""
+    main(["--env", "testing", "--check"])
+    assert "would start" in capsys.readouterr().err
+    assert "SECRET_KEY" in only_line_of(["--env", "production", "--check"], capsys)
+
+
+def test_it_serves_the_socket_that_systemd_has_made(
+    settings_file: Callable[..., Path],
+) -> None:
+    """It says when it is ready, and leaves the socket there when it ends."""
+    path = settings_file(SECRET_KEY="of this test")
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        socket.socket(socket.AF_UNIX) as listener,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd,
+    ):
+        listener.bind(f"{directory}/listener")
+        listener.listen()
+        systemd.bind(f"{directory}/notify")
+        systemd.settimeout(20)
+        process = activate(listener, f"{directory}/notify", "--settings", str(path))
+        try:
+            while b"READY=1" not in systemd.recv(1000):
+                pass  # uWSGI says more, and before
+            assert is_refused(f"{directory}/listener")
+            process.terminate()
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
+            process.wait(timeout=10)
+        assert Path(f"{directory}/listener").is_socket()
+
+
+def is_refused(path: str) -> bool:
+    """Send what is no request, in HTTP or in uWSGI's protocol; wait for the end."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(path)
+        client.sendall(bytes(4) + b"\r\n\r\n")
+        answer = client.recv(1000)
+    return answer == b"" or b" 400 " in answer
+
+
+def activate(
+    listener: socket.socket, notify: str, *arguments: str
+) -> subprocess.Popen[bytes]:
+    """Start the service as its unit does: see sd_listen_fds(3) and sd_notify(3)."""
+    start = (
+        f"export LISTEN_FDS=1 LISTEN_PID=$$ NOTIFY_SOCKET={notify}; "
+        'exec "$@" 3<&0 0</dev/null'
+    )
+    return subprocess.Popen(
+        ["/bin/sh", "-c", start, "sh", sys.executable, "-c", INSTALLED, *arguments],
+        stdin=listener.fileno(),
+    )

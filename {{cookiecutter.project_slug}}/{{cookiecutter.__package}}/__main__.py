@@ -1,8 +1,10 @@
-"""The command line: run the service by itself, without nginx or systemd."""
+"""The command line: run the service, by itself or under systemd."""
 
+import os
 import signal
 import socket
 import sys
+from typing import Any
 
 import click
 from flask import Flask
@@ -35,24 +37,54 @@ NAME = "{{ cookiecutter.project_slug }}"
     help="Port to listen on; 0 takes a free one.",
 )
 @click.option("--debug", is_flag=True, help="Develop: reload code, show errors.")
+@click.option("--check", is_flag=True, help="Only find out whether it would start.")
 @click.version_option(package_name=NAME)
-def command(
-    settings: str | None, env: str | None, host: str, port: int, *, debug: bool
+def command(  # noqa: PLR0913 - an argument for each option
+    settings: str | None,
+    env: str | None,
+    host: str,
+    port: int,
+    *,
+    debug: bool,
+    check: bool,
 ) -> None:
-    """Run the service by itself on http://HOST:PORT, until SIGTERM or Ctrl-C."""
+    """Run the service by itself on http://HOST:PORT, until SIGTERM or Ctrl-C.
+
+    Started by systemd with a socket, it serves that instead.
+    """
     if debug and env is None:
         env = "development"
     given = {"ENV": env, "CFG": settings}
-    config = {name: value for name, value in given.items() if value is not None}
+    config: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     load_config(Flask(__package__), config)  # find mistakes before anything starts
-    if debug:
+    if check:
+        create_app(config)
+        click.echo(f"{NAME} would start", err=True)
+    elif debug:
         develop(host, port, config)
-        return
-    listener = listen(host, port)
+    elif listener := listener_of_systemd():
+        if listener.family == socket.AF_UNIX:
+            # Nobody but nginx can connect to it, so what it forwards can be trusted.
+            config["PROXY_HOPS"] = 1
+        server.serve(listener, config)
+    else:
+        listener = listen(host, port)
+        url = url_of(listener)
+        click.echo(f"{NAME} listens on {url} (stop it with Ctrl-C)", err=True)
+        server.serve(listener, config)
+
+
+def listener_of_systemd() -> socket.socket | None:
+    """Return the socket that systemd listens on for this process: sd_listen_fds(3)."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    return socket.socket(fileno=3)
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the address at which the service answers."""
     host, port = listener.getsockname()[:2]
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    click.echo(f"{NAME} listens on {url} (stop it with Ctrl-C)", err=True)
-    server.serve(listener, config)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -68,7 +100,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise click.ClickException(message) from error
 
 
-def develop(host: str, port: int, config: dict[str, str]) -> None:
+def develop(host: str, port: int, config: dict[str, Any]) -> None:
     """Serve with Flask's development server, its reloader and its debugger."""
     if not is_running_from_reloader():
         listen(host, port).close()  # find out whether the server will be able to

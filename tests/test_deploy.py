@@ -1,0 +1,134 @@
+"""The deploy files, by the tools that will read them, and what happens to a mistake."""
+
+import itertools
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import crossplane
+import pytest
+from conftest import PYTHON, SERVERS, Bake, Project
+
+LONG = "a-name-as-long-as-is-allowed30"
+ANSWERS = list(itertools.product(SERVERS, ["no", "yes"], ["a", "order-api", LONG]))
+SCRIPTS = ["install", "rollback", "uninstall"]
+
+
+@pytest.fixture(params=ANSWERS, ids="-".join)
+def deployed(request: pytest.FixtureRequest, bake: Bake) -> Project:
+    """Return a project of each server, with and without TLS, of each length of name."""
+    server, https, slug = request.param
+    return bake(wsgi_server=server, https=https, project_slug=slug)
+
+
+def test_nginx_understands_the_sites(deployed: Project, tmp_path: Path) -> None:
+    """Crossplane, which knows which directive may stand where, with what arguments."""
+    shutil.copytree(deployed.path / "deploy", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "uwsgi_params").touch()
+    main = tmp_path / "main.conf"
+    main.write_text("http { include nginx.conf; include nginx-default.conf; }\n")
+    parsed = crossplane.parse(str(main), strict=True)
+    errors = [str(error["error"]) for error in parsed["errors"]]
+    # What crossplane does not know: the lines of a map, and directives younger than it.
+    unknown = re.compile(r'unknown directive "(default|503||~.*|http2|ssl_reject_.*)" ')
+    assert [error for error in errors if not unknown.match(error)] == []
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
+def test_systemd_understands_the_units(deployed: Project, tmp_path: Path) -> None:
+    """It exits with 0 whatever it finds, so what it prints must be nothing."""
+    for ending in ("service", "socket"):
+        name = f"{deployed.slug}.{ending}"
+        unit = (deployed.path / "deploy" / name).read_text()
+        # The command is not installed here.
+        installed = f"/srv/{deployed.slug}/current/bin/{deployed.slug}"
+        (tmp_path / name).write_text(unit.replace(installed, "/bin/true"))
+    result = deployed.run(
+        *("systemd-analyze", "--man=no", "verify"), *sorted(tmp_path.glob("*.s*"))
+    )
+    assert result.stdout == ""
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
+def test_the_sandbox_is_as_tight_as_the_service_can_live_in(bake: Bake) -> None:
+    """0.2 by systemd's own count, of 10."""
+    for server in SERVERS:
+        project = bake(wsgi_server=server)
+        project.run(
+            *("systemd-analyze", "security", "--offline=yes", "--no-pager"),
+            *("--threshold=3", f"deploy/{project.slug}.service"),
+        )
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_scripts_have_no_mistake(deployed: Project, script: str) -> None:
+    """Every shell can read them; shellcheck has nothing to say, with every rule on."""
+    path = deployed.path / "deploy" / script
+    assert os.access(path, os.X_OK)
+    deployed.run("sh", "-n", path)
+    if shutil.which("shellcheck"):
+        deployed.run("shellcheck", "--enable=all", path)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_scripts_say_what_they_do(bake: Bake, script: str) -> None:
+    """With --help, for everybody and on every machine."""
+    project = bake()
+    said = project.run(f"deploy/{script}", "--help").stdout
+    assert said.startswith(f"Usage: sudo deploy/{script}")
+    assert "--dry-run" in said
+    wrong = subprocess.run(
+        [project.path / "deploy" / script, "--no-such-option"],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("Usage")
+
+
+# What somebody may change without thinking of the other files.
+MISTAKES = [
+    ("waitress", "deploy/my-service.socket", "my-service.sock", "other.sock"),
+    ("waitress", "deploy/my-service.socket", "0600", "0666"),
+    ("waitress", "deploy/my-service.socket", "Backlog=4096", "Backlog=128"),
+    ("waitress", "deploy/my-service.service", "User=my-service", "User=root"),
+    ("waitress", "deploy/my-service.service", "settings.cfg", "settings.toml"),
+    ("waitress", "deploy/my-service.service", "StopSec=45", "StopSec=20"),
+    ("gunicorn", "my_service/gunicorn.conf.py", "timeout = 35", "timeout = 15"),
+    ("gunicorn", "my_service/gunicorn.conf.py", "line = 8190", "line = 4094"),
+    ("uwsgi", "my_service/uwsgi.ini", "mercy = 35", "mercy = 50"),
+    ("uwsgi", "my_service/uwsgi.ini", "= 65535", "= 4096"),
+    ("uwsgi", "deploy/nginx.conf", "uwsgi_pass ", "proxy_pass http://"),
+    ("waitress", "deploy/nginx.conf", "read_timeout 30s", "read_timeout 60s"),
+    ("waitress", "deploy/nginx.conf", "size 16m", "size 17m"),
+    ("waitress", "deploy/nginx.conf", "alias /srv/my-service/current", "alias /srv"),
+    ("waitress", "deploy/nginx.conf", "example.com", "example.org"),
+    ("uwsgi", "deploy/nginx.conf", "_HOST $host", "_HOST $http_x_forwarded_host"),
+    ("waitress", "my_service/config/default.cfg", "16 * 1024", "32 * 1024"),
+    ("waitress", "my_service/request_id.py", "{8,64}", "{1,64}"),
+    ("waitress", "my_service/headers.py", '"nosniff"', '"other"'),
+]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=" ".join)
+def test_a_change_in_one_file_alone_is_found(
+    mistake: tuple[str, str, str, str], bake: Bake, tmp_path: Path
+) -> None:
+    """By the project's own tests."""
+    server, file, old, new = mistake
+    project = bake(wsgi_server=server)
+    shutil.copytree(project.path, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    copy = Project(tmp_path, project.answers)
+    with pytest.raises(AssertionError, match=r"\d failed"):
+        copy.run(
+            *(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            "tests/test_deploy.py",
+            PYTHONPATH=str(tmp_path),
+        )

@@ -1,0 +1,162 @@
+"""The files in deploy/ are one set, which the server and the settings match."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from flask import Flask
+
+from {{ cookiecutter.__package }}.config import layout
+from {{ cookiecutter.__package }}.headers import HEADERS
+from {{ cookiecutter.__package }}.request_id import VALID
+
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
+NAME = next(DEPLOY.glob("*.service")).stem
+
+SERVICE = (DEPLOY / f"{NAME}.service").read_text()
+SOCKET = (DEPLOY / f"{NAME}.socket").read_text()
+NGINX = (DEPLOY / "nginx.conf").read_text()
+SCRIPTS = [(DEPLOY / name).read_text() for name in ("install", "rollback", "uninstall")]
+
+
+def values(text: str, name: str) -> list[str]:
+    """Return what a file sets a name to, each time it does: `name value;` or `=`."""
+    line = rf"^[ \t]*{name}(?: *= *|[ \t]+)(.+?);?$"
+    return re.findall(line, text, re.MULTILINE)
+
+
+def seconds(text: str, name: str) -> int:
+    """Return the longest time that a file sets a name to."""
+    return max(int(value.removesuffix("s")) for value in values(text, name))
+
+
+def size(value: str) -> int:
+    """Return a size as nginx writes it, in bytes."""
+    units = {"k": 1024, "m": 1024**2, "g": 1024**3}
+    return int(value.rstrip("kmg")) * units.get(value[-1], 1)
+
+
+def server_files(app: Flask) -> str:
+    """Return what configures the WSGI server."""
+    names = ("server.py", "gunicorn.conf.py", "uwsgi.ini")
+    paths = [Path(app.root_path, name) for name in names]
+    return "\n".join(path.read_text() for path in paths if path.exists())
+
+
+def test_nginx_connects_to_the_socket_of_systemd() -> None:
+    """And may, but nobody else."""
+    [path] = values(SOCKET, "ListenStream")
+    servers = re.findall(r"server unix:([^ ;]+)", NGINX)
+    assert len(servers) == 2, "the second entry makes nginx ask once more"
+    assert set(servers) == {path}
+    assert values(SOCKET, "SocketUser") == ["www-data"]
+    assert values(SOCKET, "SocketMode") == ["0600"]
+    assert values(SERVICE, "Requires") == [f"{NAME}.socket"]
+
+
+def test_nginx_speaks_the_protocol_of_the_server(app: Flask) -> None:
+    """UWSGI's own with uWSGI, HTTP with all others."""
+    [(protocol, target)] = re.findall(r"(\w+)_pass (?:http://)?(\S+);", NGINX)
+    uwsgi = Path(app.root_path, "uwsgi.ini").exists()
+    assert protocol == ("uwsgi" if uwsgi else "proxy")
+    assert re.findall(r"^upstream (\S+) ", NGINX, re.MULTILINE) == [target]
+
+
+def test_the_unit_runs_the_installed_command_as_the_user_of_the_service() -> None:
+    """The scripts make that user, that command and that settings file."""
+    [command, _, settings] = values(SERVICE, "ExecStart")[0].split()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert command == f"/srv/{NAME}/current/bin/{NAME}"
+    assert NAME in project["scripts"]
+    assert values(SERVICE, "User") == [NAME]
+    assert settings == f"/etc/{NAME}/settings{layout.ENDING}"
+    check, reload = values(SERVICE, "ExecReload")
+    assert check == f"{command} --settings {settings} --check"
+    assert reload == "/bin/kill -HUP $MAINPID"
+    for script in SCRIPTS:
+        assert values(script, "name") == [NAME]
+        assert values(script, "settings") in ([settings], [])
+
+
+def test_each_one_waits_longer_than_the_one_before_it(app: Flask) -> None:
+    """The client, nginx, the server that finishes requests, systemd that kills it."""
+    client = [seconds(NGINX, f"client_{part}_timeout") for part in ("header", "body")]
+    nginx = max(
+        seconds(NGINX, r"\w+_connect_timeout"), seconds(NGINX, r"\w+_read_timeout")
+    )
+    server = [
+        int(value)
+        for name in ("graceful_timeout", "worker-reload-mercy")
+        for value in values(server_files(app), name)
+    ]
+    systemd = seconds(SERVICE, "TimeoutStopSec")
+    waits = [max(client), nginx, *server, systemd]
+    assert waits == sorted(set(waits)), waits
+
+
+def test_nginx_takes_as_large_a_body_as_the_application(production: Flask) -> None:
+    """Of two limits, the smaller one would count, and nobody knew which."""
+    [limit] = values(NGINX, "client_max_body_size")
+    assert size(limit) == production.config["MAX_CONTENT_LENGTH"]
+
+
+def test_the_server_takes_headers_as_long_as_nginx(app: Flask) -> None:
+    """What nginx lets pass must not fail behind it."""
+    [buffers] = values(NGINX, "large_client_header_buffers")
+    number, length = buffers.split()
+    text = server_files(app)
+    for name in ("limit_request_line", "limit_request_field_size"):
+        for value in values(text, name):
+            assert int(value) >= size(length) - 2  # without the line's end
+    for value in values(text, "buffer-size"):
+        assert int(value) >= int(number) * size(length)
+
+
+def test_the_queue_is_longer_than_what_nginx_passes_on(app: Flask) -> None:
+    """A full one is an error at once. A server that listens again sets it anew."""
+    passed = sum(int(number) for number in re.findall(r"max_conns=(\d+)", NGINX))
+    queues = values(SOCKET, "Backlog")
+    queues += re.findall(r"^ *backlog ?= ?(\d+)", server_files(app), re.MULTILINE)
+    assert min(int(queue) for queue in queues) > passed > 0
+
+
+def test_nginx_and_the_application_answer_to_the_same_names(production: Flask) -> None:
+    """And so does the health check of `deploy/install`."""
+    names = {name for line in values(NGINX, "server_name") for name in line.split()}
+    local = {"localhost", "127.0.0.1", "[::1]"}
+    assert names | local == set(production.config["TRUSTED_HOSTS"])
+    assert values(SCRIPTS[0], "host")[0] in names
+
+
+def test_nginx_adds_the_security_headers_of_the_application() -> None:
+    """Where it answers by itself: static files and errors."""
+    for name, value in HEADERS.items():
+        [variable] = values(NGINX, f"add_header {name}")[:1]
+        variable = re.escape(variable.removesuffix(" always"))
+        source = re.escape(f"$upstream_http_{name.lower().replace('-', '_')}")
+        [given] = re.findall(rf'map {source} {variable} .\n +"" (.+);', NGINX)
+        assert given.strip('"') == value
+
+
+def test_nginx_takes_the_static_files_from_the_current_release(app: Flask) -> None:
+    """By the path that `deploy/install` links to them."""
+    assert f"location {app.static_url_path}/ " in NGINX
+    assert values(NGINX, "alias") == [f"/srv/{NAME}/current/static/"]
+    assert "/static static\n" in SCRIPTS[0]
+
+
+def test_the_application_accepts_the_ids_that_nginx_accepts() -> None:
+    """Otherwise nginx and the application would log different ones."""
+    assert f'"~^{VALID.pattern}$" $http_x_request_id' in NGINX
+
+
+def test_nobody_but_nginx_says_who_asks() -> None:
+    """The one hop that is trusted sets all three headers by itself."""
+    said = re.findall(
+        r"(?:proxy_set_header|uwsgi_param) (?:HTTP_)?X[-_]FORWARDED[-_](\w+) (\S+);",
+        NGINX,
+        re.IGNORECASE,
+    )
+    trusted = {name.lower(): value for name, value in said if value != '""'}
+    assert trusted == {"for": "$remote_addr", "host": "$host", "proto": "$scheme"}
