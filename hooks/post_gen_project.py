@@ -1,15 +1,130 @@
-"""Say what to type next; the project is complete without this."""
+"""Check that what was rendered fits together, and say what to type next.
 
+It changes nothing: a project that was made without hooks is the same.
+"""
+
+import ast
 import json
+import re
+import sys
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import Any
 
 ANSWERS = r"""{{ cookiecutter | jsonify }}"""
 
+# The files of each choice; {p} is the package.
+FILES = {
+    "cfg": [
+        *("{p}/config/default.cfg", "{p}/config/development.cfg"),
+        *("{p}/config/production.cfg", "{p}/config/testing.cfg"),
+    ],
+    "object": ["{p}/config/settings.py"],
+    "toml": ["{p}/config/settings.toml"],
+    "env": ["{p}/config/defaults.py", ".env.example"],
+    "uwsgi": ["{p}/uwsgi.ini"],
+    "gunicorn": ["{p}/gunicorn.conf.py"],
+    "github": [".github/workflows/ci.yml", ".github/dependabot.yml"],
+    "gitlab": [".gitlab-ci.yml"],
+}
+
+# Where the same thing is said more than once, how it is said, and what it has to be;
+# {s} is the short name, {e} the ending of a settings file.
+FACTS = [
+    ("deploy/nginx.conf", r"server unix:(\S+) ", "/run/{s}/{s}.sock"),
+    ("deploy/{s}.socket", r"ListenStream=(.+)", "/run/{s}/{s}.sock"),
+    ("deploy/{s}.service", r"User=(.+)", "{s}"),
+    ("deploy/{s}.service", r"ExecStart=(\S+)", "/srv/{s}/current/bin/{s}"),
+    ("deploy/{s}.service", r"ExecStart=.*--settings (\S+)", "/etc/{s}/settings{e}"),
+    ("deploy/install", r"name=(.+)", "{s}"),
+    ("deploy/install", r"package=(.+)", "{p}"),
+    ("deploy/install", r"settings=(.+)", "/etc/{s}/settings{e}"),
+    ("pyproject.toml", r'{s} = "(.+)"', "{p}.__main__:main"),
+    ("{p}/__main__.py", r"def (main)\(", "main"),
+    ("{p}/wsgi.py", r"(app) = create_app\(\)", "app"),
+    ("{p}/config/__init__.py", r'PREFIX = "(.+)"', "{x}"),
+    ("{p}/config/layout.py", r'ENDING = "(.+)"', "{e}"),
+]
+ENDINGS = {"cfg": ".cfg", "object": ".py", "toml": ".toml", "env": ".env"}
+WAIT = (
+    r"^ *(?:proxy_read_timeout|uwsgi_read_timeout|graceful_timeout|worker-reload-mercy"
+)
+WAIT += r"|TimeoutStopSec)[ =]+(\d+)s?;?$"
+BODY = r'^ *"?(?:client_max_body_size|MAX_CONTENT_LENGTH)"?[ =:]+([\d_* m]+)[;,]?$'
+
+
+def problems(root: Path, answers: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for everything that does not fit together."""
+    slug, package = answers["project_slug"], answers["__package"]
+    ending = ENDINGS[answers["config_layout"]]
+    names = {"s": slug, "p": package, "e": ending, "x": package.upper()}
+    missing = [name for name in chosen(answers) if not (root / name).is_file()]
+    yield from (f"{name}: is missing: bake again" for name in missing)
+    for path in (*root.rglob("*.py"), *root.rglob("*.cfg")):
+        try:
+            ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError) as error:
+            yield f"{path.relative_to(root)}: is no Python ({error}): mend the template"
+    for file, pattern, value in FACTS:
+        name, wanted = fill(file, names), fill(value, names)
+        found = find(root / name, "^ *" + fill(pattern, names))
+        if set(found) != {wanted}:
+            said = " and ".join(found) or "nothing"
+            yield f"{name}: {said} stands where {wanted} belongs: make it that"
+    server = [name for name in chosen(answers) if name.startswith(f"{package}/")]
+    waits = [int(x) for x in find_all(root, ["deploy/nginx.conf", *server], WAIT)]
+    waits += [int(x) for x in find_all(root, [f"deploy/{slug}.service"], WAIT)]
+    if sorted(set(waits)) != waits:
+        yield f"deploy/: nginx, server, unit wait {waits} seconds: let each wait longer"
+    bodies = [size(x) for x in find_all(root, ["deploy/nginx.conf", *server], BODY)]
+    if len(bodies) < 2 or len(set(bodies)) > 1:  # noqa: PLR2004 - nginx and package
+        yield f"deploy/nginx.conf: it and the package limit bodies to {bodies}: agree"
+
+
+def chosen(answers: dict[str, Any], *, others: bool = False) -> list[str]:
+    """Return the files of the choices; or those of all the other choices."""
+    package = answers["__package"]
+    picked = {answers["config_layout"], answers["wsgi_server"], answers["ci"]}
+    keys = [key for key in FILES if (key in picked) != others]
+    return [fill(name, {"p": package}) for key in keys for name in FILES[key]]
+
+
+def fill(text: str, names: dict[str, str]) -> str:
+    """Put the names where a text holds their letters in braces."""
+    return re.sub(r"\{(\w)\}", lambda match: names[match[1]], text)
+
+
+def find(path: Path, pattern: str) -> list[str]:
+    """Return what a pattern finds in a file, each only once."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return list(dict.fromkeys(re.findall(pattern, text, re.MULTILINE)))
+
+
+def find_all(root: Path, names: list[str], pattern: str) -> list[str]:
+    """Return what a pattern finds in files, in their order."""
+    return [found for name in names for found in find(root / name, pattern)]
+
+
+def size(text: str) -> int:
+    """Return a number of bytes: 16m, 16 * 1024 * 1024 or 16_777_216."""
+    factors = [int(x) for x in re.findall(r"\d+", text.replace("_", ""))]
+    return prod(factors) * (1024**2 if "m" in text else 1)
+
 
 def main() -> None:
-    """Print the next commands."""
-    slug = json.loads(ANSWERS)["project_slug"]
-    print(f"{slug} is ready. Next:")
-    print(f"  cd {slug}")
+    """Print what is wrong, and stop; or else what comes next."""
+    answers, root = json.loads(ANSWERS), Path()
+    found = list(problems(root, answers))
+    for line in found:
+        print(f"ERROR: {line}", file=sys.stderr)
+    if found:
+        sys.exit(1)
+    left = [name for name in chosen(answers, others=True) if Path(name).exists()]
+    if left:
+        print(f"Left from other answers; if you need it no more: rm {' '.join(left)}")
+    print(f"{answers['project_slug']} is ready. Next:")
+    print(f"  cd {answers['project_slug']}")
     print("  make test    # its own tests")
     print("  make run     # the development server")
 
