@@ -17,9 +17,9 @@ from conftest import ANSWERS, LAYOUTS, PYTHON, SERVERS, Bake, Project
 COMMON = """
 .gitignore .pre-commit-config.yaml LICENSE Makefile README.md pyproject.toml
 requirements.txt requirements-build.txt requirements-dev.txt docs/from-a-script.md
-deploy/SLUG.service deploy/SLUG.socket deploy/error.html deploy/install
-deploy/maintenance.html deploy/nginx-default.conf deploy/nginx.conf deploy/rollback
-deploy/uninstall
+deploy/README.md deploy/SLUG.service deploy/SLUG.socket deploy/error.html
+deploy/install deploy/maintenance.html deploy/nginx-default.conf deploy/nginx.conf
+deploy/rename deploy/rollback deploy/uninstall
 PKG/__init__.py PKG/__main__.py PKG/commands.py PKG/errors.py PKG/headers.py
 PKG/health.py PKG/log.py PKG/pages.py PKG/py.typed PKG/request_id.py PKG/server.py
 PKG/wsgi.py PKG/config/__init__.py PKG/config/checks.py PKG/config/layout.py

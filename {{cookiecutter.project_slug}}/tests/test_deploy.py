@@ -76,7 +76,8 @@ def test_the_unit_runs_the_installed_command_as_the_user_of_the_service() -> Non
     assert reload == "/bin/kill -HUP $MAINPID"
     for script in SCRIPTS:
         assert values(script, "name") == [NAME]
-        assert values(script, "settings") in ([settings], [])
+        for path in values(script, "settings"):
+            assert path.replace("${name}", NAME) == settings
 
 
 def test_each_one_waits_longer_than_the_one_before_it(app: Flask) -> None:
