@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import commands, errors, headers, health, log, pages, request_id
+from . import commands, errors, headers, health, log, overload, pages, request_id
 from .config import Source, load_config
 
 __all__ = ["create_app"]
@@ -35,6 +35,7 @@ def create_app(config: Source = None) -> Flask:
     health.init_app(app)
 
     app.register_blueprint(request_id.bp)
+    app.register_blueprint(overload.bp)
     app.register_blueprint(pages.bp)
     app.register_blueprint(health.bp)
 

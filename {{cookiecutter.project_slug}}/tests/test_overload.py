@@ -1,0 +1,27 @@
+"""A request that has waited too long is refused."""
+
+import time
+
+import pytest
+from flask.testing import FlaskClient
+
+from {{ cookiecutter.__package }}.overload import LONGEST_WAIT
+
+
+@pytest.mark.parametrize(("waited", "status"), [(0, 200), (LONGEST_WAIT + 1, 503)])
+def test_only_what_has_waited_too_long_is_refused(
+    waited: int, status: int, client: FlaskClient
+) -> None:
+    """As nginx says when it passed the request on, in seconds."""
+    headers = {"X-Request-Start": f"{time.time() - waited:.3f}"}
+    answer = client.get("/", headers=headers)
+    assert answer.status_code == status
+    assert answer.headers.get("Retry-After") == (None if status == 200 else "5")
+
+
+@pytest.mark.parametrize("start", ["", "nonsense", "nan", "inf", "9" * 400])
+def test_a_start_that_is_no_time_counts_for_nothing(
+    start: str, client: FlaskClient
+) -> None:
+    """Without nginx, a client may say what it likes."""
+    assert client.get("/", headers={"X-Request-Start": start}).status_code == 200
