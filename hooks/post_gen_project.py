@@ -39,7 +39,7 @@ FACTS = [
     ("deploy/{s}.service", r"ExecStart=.*--settings (\S+)", "/etc/{s}/settings{e}"),
     ("deploy/install", r"name=(.+)", "{s}"),
     ("deploy/install", r"package=(.+)", "{p}"),
-    ("deploy/install", r"settings=(.+)", "/etc/${name}/settings{e}"),
+    ("deploy/install", r"settings=(.+)", "/etc/{s}/settings{e}"),
     ("pyproject.toml", r'{s} = "(.+)"', "{p}.__main__:main"),
     ("{p}/__main__.py", r"def (main)\(", "main"),
     ("{p}/wsgi.py", r"(app) = create_app\(\)", "app"),
