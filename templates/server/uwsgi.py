@@ -8,12 +8,13 @@ from typing import Any
 
 CONFIG = Path(__file__).with_name("uwsgi.ini")
 
+# Ctrl-C is uWSGI's from the start: Python's own handler would lose it.
+RUN = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+RUN += "import pyuwsgi; pyuwsgi.run()"
+
 # What each worker runs to load the application: it calls the factory, so that no
-# variable has to carry the settings. uWSGI tells workers to stop by SIGHUP, but one
-# that is still loading would miss it, and uWSGI would wait for it forever: until
-# uWSGI handles that signal, let it end the worker, which has no requests yet.
-# The real paths keep a worker with the release it started from, when another one
-# becomes current.
+# variable has to carry the settings. The real paths keep a worker with the release it
+# started from, when another one becomes current.
 LOAD = f"""
 import os, signal, sys
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -34,7 +35,7 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
     # Without these it would take a socket of systemd a second time.
     os.environ.pop("LISTEN_PID", None)
     os.environ.pop("LISTEN_FDS", None)
-    command = [sys.executable, "-c", "import pyuwsgi; pyuwsgi.run()"]
+    command = [sys.executable, "-c", RUN]
     command += ["--ini", str(CONFIG)]
     if listener.family == socket.AF_UNIX:
         # The interpreter is the one beside the command, through the link to the
@@ -44,5 +45,6 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
         command += ["--socket", f"fd://{listener.fileno()}"]
     else:
         command += ["--http-socket", f"fd://{listener.fileno()}"]
+    os.dup2(1, 2)  # it writes all logs to standard error, the application's, too
     command += ["--eval", LOAD + f"application = create_app({config!r})"]
     os.execv(command[0], command)  # noqa: S606 - a shell is not wanted
