@@ -132,3 +132,27 @@ def test_a_change_in_one_file_alone_is_found(
             "tests/test_deploy.py",
             PYTHONPATH=str(tmp_path),
         )
+
+
+def test_a_renamed_copy_is_a_set_of_its_own(deployed: Project, tmp_path: Path) -> None:
+    """Neither a path nor a name of the first instance is left, but its command."""
+    shutil.copytree(deployed.path, tmp_path, dirs_exist_ok=True)
+    copy = Project(tmp_path, deployed.answers)
+    copy.run("deploy/rename", "second", "second.test")
+    old = re.escape(deployed.slug)
+    for path in (tmp_path / "deploy").iterdir():
+        if path.name == "README.md" or path.suffix == ".html":
+            continue
+        text = re.sub(
+            r"^( *#|command=|package=).*", "", path.read_text(), flags=re.MULTILINE
+        )
+        text = text.replace(f"/srv/second/current/bin/{deployed.slug} ", "")
+        assert not re.search(
+            rf"(/|=|_pass |^upstream |zone |\.log ){old}[^a-z0-9]", text
+        )
+        assert deployed.answers["server_name"] not in text
+    assert (tmp_path / "deploy" / "second.socket").exists()
+    settings = "".join(
+        p.read_text() for p in (tmp_path / deployed.package).glob("config/*")
+    )
+    assert '"second.test"' in settings
