@@ -5,7 +5,7 @@ BIN := .venv/bin
 ARGS ?=
 CODE := hooks scripts tests
 
-.PHONY: help demo test test-slow lint format lock clean
+.PHONY: help demo test test-slow e2e lint format lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,9 @@ test: .venv/done  ## Run the quick tests (make test ARGS="-k toml")
 
 test-slow: .venv/done  ## Run the tests that install and start every product
 	$(BIN)/python -m pytest --numprocesses auto -m slow $(ARGS)
+
+e2e: .venv/done  ## Serve and trouble them under systemd (as root; make e2e ARGS="-k plain")
+	$(BIN)/python -m pytest -m e2e --numprocesses 3 $(ARGS) tests/e2e
 
 lint: .venv/done  ## Check style and types
 	$(BIN)/ruff check $(CODE)

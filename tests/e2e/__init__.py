@@ -1,0 +1,1 @@
+"""Rendered projects, installed and served for real, under load and in trouble."""

@@ -1,0 +1,96 @@
+"""Views that the end-to-end tests add to a project, to load and to trouble it."""
+
+import hashlib
+import os
+import time
+
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    jsonify,
+    redirect,
+    request,
+    url_for,
+)
+from werkzeug.wrappers import Response as AnyResponse
+
+RELEASE = "1"  # the tests change it for an upgrade
+
+bp = Blueprint("trial", __name__, url_prefix="/trial")
+leaked: list[bytearray] = []
+
+
+@bp.after_request
+def name_release(response: Response) -> Response:
+    """Say which release and which process has answered."""
+    response.headers["X-Release"] = RELEASE
+    response.headers["X-Process"] = str(os.getpid())
+    return response
+
+
+def wait() -> None:
+    """Take as long as the request wants it."""
+    time.sleep(request.args.get("delay", 0.0, float))
+
+
+@bp.get("/body/<token>")
+def get_body(token: str) -> Response:
+    """Answer with a body that follows from the request."""
+    wait()
+    size = request.args.get("size", 0, int)
+    digest = hashlib.sha256(token.encode()).hexdigest().encode()
+    body = (digest * (size // len(digest) + 1))[:size]
+    return Response(body, content_type="application/octet-stream")
+
+
+@bp.post("/body/<token>")
+def post_body(token: str) -> str:
+    """Answer with the length and the digest of what was sent."""
+    body = request.get_data()
+    wait()
+    return f"{token} {len(body)} {hashlib.sha256(body).hexdigest()}"
+
+
+@bp.route("/echo", methods=["GET", "POST"])
+def echo() -> Response:
+    """Say how the application sees the request."""
+    current_app.logger.info("echo")
+    return jsonify(
+        address=request.remote_addr,
+        scheme=request.scheme,
+        host=request.host,
+        url=request.url,
+        link=url_for("trial.echo", _external=True),
+        headers=list(request.headers.items()),
+        body=request.get_data(as_text=True),
+    )
+
+
+@bp.get("/redirect")
+def redirects() -> AnyResponse:
+    """Send the client elsewhere, by an absolute address."""
+    return redirect(url_for("trial.echo", _external=True))
+
+
+@bp.post("/upload")
+def upload() -> Response:
+    """Take a file from a form."""
+    file = request.files["file"]
+    digest = hashlib.sha256(file.stream.read()).hexdigest()
+    return jsonify(name=file.filename, digest=digest)
+
+
+@bp.get("/crash")
+def crash() -> str:
+    """Fail as only a mistake can."""
+    message = "a mistake"
+    raise RuntimeError(message)
+
+
+@bp.get("/leak")
+def leak() -> str:
+    """Keep megabytes that nobody needs."""
+    size = request.args.get("megabytes", 50, int)
+    leaked.append(bytearray(os.urandom(1) * (size << 20)))
+    return str(len(leaked))
