@@ -164,7 +164,7 @@ def test_a_broken_release_is_put_back(
 ) -> None:
     """The one that was there answers all the time, but for what the broken one got."""
     before = service.client.get("/trial/echo")["X-Release"]
-    with broken(service, line), service.load(gets=200, posts=20, seconds=60) as load:
+    with broken(service, line), service.load(gets=200, posts=20) as load:
         started = time.monotonic()
         result = service.machine.run("deploy/install", check=False, cwd=service.home)
         seconds = time.monotonic() - started
