@@ -96,6 +96,15 @@ def bake(cookies_session: Any) -> Bake:  # noqa: ANN401 - pytest-cookies has no 
     return bake
 
 
+def files_of(project: Path) -> dict[str, bytes]:
+    """Return the files of a project as rendered."""
+    return {
+        path.relative_to(project).as_posix(): path.read_bytes()
+        for path in project.rglob("*")
+        if path.is_file()
+    }
+
+
 def literal_answers(**answers: str) -> dict[str, Any]:
     """Return a full set of answers, as if these had been typed at the questions.
 
@@ -108,12 +117,18 @@ def literal_answers(**answers: str) -> dict[str, Any]:
     return full | {"__package": package, "__prefix": f"{package.upper()}_"}
 
 
-def bake_literally(output: Path, **answers: str) -> Project:
-    """Bake a project from answers as typed."""
+def bake_literally(output: Path, /, *flags: str, **answers: str) -> Project:
+    """Bake a project from answers as typed, with flags of the command: -f, -s."""
     replay = output / "replay.json"
     full = literal_answers(**answers)
     replay.write_text(json.dumps({"cookiecutter": full}))
-    path = cookiecutter(str(ROOT), replay=str(replay), output_dir=str(output))
+    path = cookiecutter(
+        str(ROOT),
+        replay=str(replay),
+        output_dir=str(output),
+        overwrite_if_exists="-f" in flags,
+        skip_if_file_exists="-s" in flags,
+    )
     return Project(Path(path), full)
 
 

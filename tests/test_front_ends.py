@@ -12,6 +12,7 @@ from conftest import (
     ROOT,
     Project,
     clean_environment,
+    files_of,
     literal_answers,
 )
 from cookiecutter.generate import generate_files
@@ -95,15 +96,6 @@ def check_works(project: Project) -> None:
     """Run the project's own tests."""
     result = project.run(PYTHON, "-m", "pytest", "-q", PYTHONPATH=str(project.path))
     assert " passed" in result.stdout
-
-
-def files_of(project: Path) -> dict[str, bytes]:
-    """Return the files of a project as rendered."""
-    return {
-        path.relative_to(project).as_posix(): path.read_bytes()
-        for path in project.rglob("*")
-        if path.is_file()
-    }
 
 
 @pytest.mark.parametrize("dropped", [(), ("_copy_without_render",)])

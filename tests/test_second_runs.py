@@ -14,11 +14,12 @@ from conftest import (
     ROOT,
     SERVERS,
     Project,
+    bake_literally,
     clean_environment,
+    files_of,
     literal_answers,
 )
 from cookiecutter.exceptions import FailedHookException
-from cookiecutter.main import cookiecutter
 
 PRODUCTS = list(itertools.product(SERVERS, LAYOUTS))
 
@@ -59,18 +60,9 @@ def check_own_files(project: Path) -> None:
 
 
 def bake_over(output: Path, server: str, layout: str, *, skip: bool) -> Path:
-    """Bake into a directory that may hold a project, as `-f` or with `-s` do."""
-    replay = output / "replay.json"
-    answers = literal_answers(wsgi_server=server, config_layout=layout)
-    replay.write_text(json.dumps({"cookiecutter": answers}))
-    path = cookiecutter(
-        str(ROOT),
-        replay=str(replay),
-        output_dir=str(output),
-        overwrite_if_exists=True,
-        skip_if_file_exists=skip,
-    )
-    return Path(path)
+    """Bake into a directory that may hold a project, with `-f` or with `-f -s`."""
+    flags = ("-f", "-s") if skip else ("-f",)
+    return bake_literally(output, *flags, wsgi_server=server, config_layout=layout).path
 
 
 @pytest.mark.slow
@@ -96,21 +88,21 @@ def test_baking_over_a_project_keeps_the_owners_files(
 def test_a_second_run_without_a_flag_changes_nothing(tmp_path: Path) -> None:
     """Cookiecutter stops, and the hook with it."""
     project = bake_over(tmp_path, *PRODUCTS[0], skip=False)
-    before = {p: p.read_bytes() for p in project.rglob("*") if p.is_file()}
+    before = files_of(project)
     result = run_cookiecutter("-o", str(tmp_path), str(ROOT))
     assert result.returncode != 0
     assert "already exists" in result.stdout + result.stderr
-    assert {p: p.read_bytes() for p in project.rglob("*") if p.is_file()} == before
+    assert files_of(project) == before
 
 
 def test_a_refused_second_run_changes_nothing(tmp_path: Path) -> None:
     """Bad answers are found before the first file is written."""
     project = bake_over(tmp_path, *PRODUCTS[0], skip=False)
-    before = {p: p.read_bytes() for p in project.rglob("*") if p.is_file()}
+    before = files_of(project)
     answers = ("server_name=$host", "wsgi_server=uwsgi")
     result = run_cookiecutter("-f", "-o", str(tmp_path), str(ROOT), *answers)
     assert result.returncode != 0
-    assert {p: p.read_bytes() for p in project.rglob("*") if p.is_file()} == before
+    assert files_of(project) == before
 
 
 def run_cookiecutter(*arguments: str) -> subprocess.CompletedProcess[str]:
