@@ -9,8 +9,10 @@ from typing import Any
 CONFIG = Path(__file__).with_name("uwsgi.ini")
 
 # Ctrl-C is uWSGI's from the start: Python's own handler would lose it.
-RUN = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
-RUN += "import pyuwsgi; pyuwsgi.run()"
+RUN = (
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+    "import pyuwsgi; pyuwsgi.run()"
+)
 
 # What each worker runs to load the application: it calls the factory, so that no
 # variable has to carry the settings. The real paths keep a worker with the release it

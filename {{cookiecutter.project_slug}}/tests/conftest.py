@@ -52,7 +52,7 @@ def settings_file(tmp_path: Path) -> Callable[..., Path]:
 
     def write(**settings: str) -> Path:
         path = tmp_path / f"settings{layout.ENDING}"
-        prefix = f"{PREFIX}_" if layout.ENDING == ".env" else ""
+        prefix = {".env": f"{PREFIX}_"}.get(layout.ENDING, "")
         lines = [f'{prefix}{name} = "{text}"' for name, text in settings.items()]
         path.write_text("\n".join(lines))
         return path

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.request import urlopen
@@ -30,7 +30,7 @@ main()
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def running(*arguments: str) -> Generator[tuple[str, subprocess.Popen[str]]]:
     """Start the service on a free port; yield its address and its process."""
     command = [*COMMAND, "--port", "0", *arguments]
     process = subprocess.Popen(

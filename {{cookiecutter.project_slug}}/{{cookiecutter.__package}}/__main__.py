@@ -56,7 +56,8 @@ def command(  # noqa: PLR0913 - an argument for each option
         env = "development"
     given = {"ENV": env, "CFG": settings}
     config: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-    load_config(Flask(__package__), config)  # find mistakes before anything starts
+    # Find mistakes before anything starts.
+    load_config(Flask(create_app.__module__), config)
     if check:
         create_app(config)
         click.echo(f"{NAME} would start", err=True)
