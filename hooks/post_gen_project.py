@@ -49,8 +49,8 @@ FACTS = [
 ENDINGS = {"cfg": ".cfg", "object": ".py", "toml": ".toml", "env": ".env"}
 WAIT = (
     r"^ *(?:proxy_read_timeout|uwsgi_read_timeout|graceful_timeout|worker-reload-mercy"
+    r"|TimeoutStopSec)[ =]+(\d+)s?;?$"
 )
-WAIT += r"|TimeoutStopSec)[ =]+(\d+)s?;?$"
 BODY = r'^ *"?(?:client_max_body_size|MAX_CONTENT_LENGTH)"?[ =:]+([\d_* m]+)[;,]?$'
 
 

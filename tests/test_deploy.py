@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import crossplane
 import pytest
@@ -29,7 +30,7 @@ def test_nginx_understands_the_sites(deployed: Project, tmp_path: Path) -> None:
     (tmp_path / "uwsgi_params").touch()
     main = tmp_path / "main.conf"
     main.write_text("http { include nginx.conf; include nginx-default.conf; }\n")
-    parsed = crossplane.parse(str(main), strict=True)
+    parsed: dict[str, Any] = crossplane.parse(str(main), strict=True)
     errors = [str(error["error"]) for error in parsed["errors"]]
     # What crossplane does not know: the lines of a map, and directives younger than it.
     unknown = re.compile(r'unknown directive "(default|503||~.*|http2|ssl_reject_.*)" ')

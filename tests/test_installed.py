@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPResponse
 from pathlib import Path
@@ -33,7 +33,7 @@ def find_python(version: str) -> str:
 @contextmanager
 def serving(
     directory: Path, *command: str | Path
-) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+) -> Generator[tuple[str, subprocess.Popen[str]]]:
     """Start a command; yield the address that it names, and its process."""
     process = subprocess.Popen(
         command,

@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -37,7 +37,7 @@ def missing() -> list[str]:
 
 
 @contextlib.contextmanager
-def locked() -> Iterator[None]:
+def locked() -> Generator[None]:
     """Have others wait who want to put something into the cache."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
@@ -218,7 +218,7 @@ class Machine:
         return ["nsenter", f"--target={self.leader}", "--net", *command]
 
     @contextlib.contextmanager
-    def network(self) -> Iterator[None]:
+    def network(self) -> Generator[None]:
         """Let sockets that this thread makes belong to its network."""
         with Path("/proc/thread-self/ns/net").open() as ours:
             with Path(f"/proc/{self.leader}/ns/net").open() as its:

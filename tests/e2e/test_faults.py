@@ -8,7 +8,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,7 @@ def test_an_upgrade_and_a_rollback_lose_no_request(
 
 
 @contextlib.contextmanager
-def broken(service: Service, line: str) -> Iterator[None]:
+def broken(service: Service, line: str) -> Generator[None]:
     """Bring a release to the machine that does not work."""
     trial = service.project.path / service.project.package / "trial.py"
     code = trial.read_text()
@@ -394,7 +394,7 @@ MEMORY = Path("/sys/fs/cgroup/memory")
 
 
 @contextlib.contextmanager
-def memory_limit(service: Service) -> Iterator[Callable[[], int]]:
+def memory_limit(service: Service) -> Generator[Callable[[], int]]:
     """Know how many processes its limit has ended; set one where the unit cannot."""
     slug = service.project.slug
     group = f"/sys/fs/cgroup/system.slice/{slug}.service"
