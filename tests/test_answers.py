@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import sys
 import tomllib
 from email import message_from_string
 from html import unescape
@@ -168,6 +169,8 @@ def test_a_bad_answer_is_refused_and_leaves_nothing(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """One line: the answer, its value, what is wrong with it and how to mend it."""
+    if sys.platform == "win32" and value in {'a"b', "con"}:
+        pytest.skip("Windows itself refuses a directory of this name")
     output = tmp_path / "output"
     output.mkdir()
     (output.parent / "replay.json").touch()

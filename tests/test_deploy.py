@@ -5,12 +5,17 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import crossplane
 import pytest
 from conftest import PYTHON, SERVERS, Bake, Project
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="projects are deployed on Linux, by its tools"
+)
 
 LONG = "a-name-as-long-as-is-allowed30"
 ANSWERS = list(itertools.product(SERVERS, ["no", "yes"], ["a", "order-api", LONG]))

@@ -93,7 +93,7 @@ def check_files(project: Project) -> None:
         names += " " + CHOSEN[project.answers[question]]
     names = names.replace("PKG", project.package).replace("SLUG", project.slug)
     expected = names.split()
-    assert [path.as_posix() for path in project.files()] == sorted(expected)
+    assert sorted(path.as_posix() for path in project.files()) == sorted(expected)
 
 
 def test_the_text_is_clean(project: Project) -> None:

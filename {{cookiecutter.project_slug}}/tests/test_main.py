@@ -121,6 +121,7 @@ def test_check_says_whether_it_would_start(capsys: pytest.CaptureFixture[str]) -
     assert "SECRET_KEY" in only_line_of(["--env", "production", "--check"], capsys)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd runs on Linux")
 def test_it_serves_the_socket_that_systemd_has_made(
     settings_file: Callable[..., Path],
 ) -> None:
