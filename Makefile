@@ -9,7 +9,7 @@ NPM := PATH="$(CURDIR)/judges/.venv/bin:$$PATH" npm --prefix judges --silent
 .PHONY: help demo test test-slow e2e judge lint format lock clean
 
 help:  ## Show this list
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: .venv/done  ## Bake the defaults, install the result and start it
 	$(BIN)/python scripts/demo.py
