@@ -77,22 +77,18 @@ def test_a_reload_loses_no_request(service: Service, figure: Figure) -> None:
     assert service.main_pid() == pid
 
 
-def known_of_uwsgi(request: pytest.FixtureRequest, service: Service) -> None:
-    """Let a test fail with uWSGI, which ignores a reload while one is at work.
+def test_impatient_commands_lose_no_request(service: Service, figure: Figure) -> None:
+    """Each comes as soon as the one before has returned, which is before it is done."""
+    with service.load(**STEADY) as load:
+        for command in ("reload", "reload", "restart", "reload", "restart") * 2:
+            service.systemctl(command)
+    figure(load)
+    assert load.report.failed == {}
+    assert first_answer(service) < 2
 
-    Then workers keep their old settings; seen when reloads follow each other closely.
-    """
-    if service.project.answers["wsgi_server"] == "uwsgi":
-        request.applymarker(
-            pytest.mark.xfail(reason="reload after reload", strict=False)
-        )
 
-
-def test_a_reload_loads_new_settings(
-    service: Service, request: pytest.FixtureRequest
-) -> None:
+def test_a_reload_loads_new_settings(service: Service) -> None:
     """Those of the file under /etc."""
-    known_of_uwsgi(request, service)
     slug = service.project.slug
     path = f"/etc/{slug}/settings.cfg"
     settings = service.machine.read(path)
@@ -112,11 +108,8 @@ def test_a_reload_loads_new_settings(
     assert not too_large()
 
 
-def test_a_reload_with_wrong_settings_is_refused(
-    service: Service, request: pytest.FixtureRequest
-) -> None:
+def test_a_reload_with_wrong_settings_is_refused(service: Service) -> None:
     """And the service goes on with what it has."""
-    known_of_uwsgi(request, service)
     path = f"/etc/{service.project.slug}/settings.cfg"
     settings = service.machine.read(path)
     try:
