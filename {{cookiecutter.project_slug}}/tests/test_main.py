@@ -10,11 +10,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from flask import Flask
 
-from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }} import __main__, create_app
 from {{ cookiecutter.__package }}.__main__ import main
 from {{ cookiecutter.__package }}.config import PREFIX
 
@@ -119,6 +121,26 @@ def test_check_says_whether_it_would_start(capsys: pytest.CaptureFixture[str]) -
     main(["--env", "testing", "--check"])
     assert "would start" in capsys.readouterr().err
     assert "SECRET_KEY" in only_line_of(["--env", "production", "--check"], capsys)
+
+
+def test_check_refuses_an_application_that_always_fails(
+    settings_file: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`deploy/install` asks this before it lets a release serve."""
+
+    def create_broken_app(config: dict[str, Any]) -> Flask:
+        app = create_app(config)
+        app.before_request(lambda: 1 / 0)
+        return app
+
+    monkeypatch.setattr(__main__, "create_app", create_broken_app)
+    path = settings_file(SECRET_KEY="of this test")
+    with pytest.raises(SystemExit) as end:
+        main(["--settings", str(path), "--check"])
+    assert end.value.code == 2
+    assert "/healthz answers 500" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_it_serves_the_socket_that_systemd_has_made(

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+from http import HTTPStatus
 from typing import Any
 
 import click
@@ -58,7 +59,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     config: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     load_config(Flask(__package__), config)  # find mistakes before anything starts
     if check:
-        create_app(config)
+        check_health(create_app(config))
         click.echo(f"{NAME} would start", err=True)
     elif debug:
         develop(host, port, config)
@@ -72,6 +73,14 @@ def command(  # noqa: PLR0913 - an argument for each option
         url = url_of(listener)
         click.echo(f"{NAME} listens on {url} (stop it with Ctrl-C)", err=True)
         server.serve(listener, config)
+
+
+def check_health(app: Flask) -> None:
+    """Refuse an application that fails even when asked whether it is alive."""
+    answer = app.test_client().get("/healthz")
+    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        message = f"it would start, but /healthz answers {answer.status}"
+        raise click.ClickException(message)
 
 
 def listener_of_systemd() -> socket.socket | None:
