@@ -137,7 +137,7 @@ class Machine:
         subprocess.run(["umount", self.root], check=True)
         shutil.rmtree(self.directory)
         for group in self.groups:
-            for path, *_ in os.walk(group, topdown=False):
+            for path, *_inner in os.walk(group, topdown=False):
                 Path(path).rmdir()
 
     def boot(self) -> None:
