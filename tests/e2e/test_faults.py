@@ -1,7 +1,7 @@
 """What the people who use a service notice when something happens to it.
 
 The counts are those of the load client, which checks every answer whole. By default
-each load is a tenth of the full one; `E2E_FULL=1` runs that.
+each load is a tenth of the full one; `E2E_FULL=1` runs that, and disturbs it more.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ STEADY: dict[str, Any] = (
     if FULL
     else {"gets": 2_000, "posts": 200, "seconds": 120}
 )
+TIMES = 20 if FULL else 3
 THREADS = {"waitress": 8, "uwsgi": 16, "gunicorn": 16}
 
 Figure = Callable[[object], None]
@@ -56,9 +57,9 @@ def workers(service: Service) -> list[str]:
 
 
 def test_a_restart_loses_no_request(service: Service, figure: Figure) -> None:
-    """Three of them, under load."""
+    """One after the other, under load."""
     with service.load(**STEADY) as load:
-        for _ in range(3):
+        for _ in range(TIMES):
             service.systemctl("restart")
             time.sleep(1)
     figure(load)
@@ -66,10 +67,10 @@ def test_a_restart_loses_no_request(service: Service, figure: Figure) -> None:
 
 
 def test_a_reload_loses_no_request(service: Service, figure: Figure) -> None:
-    """Three of them, under load; the main process stays the same."""
+    """One after the other, under load; the main process stays the same."""
     pid = service.main_pid()
     with service.load(**STEADY) as load:
-        for _ in range(3):
+        for _ in range(TIMES):
             service.systemctl("reload")
             time.sleep(4)
     figure(load)
@@ -80,7 +81,7 @@ def test_a_reload_loses_no_request(service: Service, figure: Figure) -> None:
 def test_impatient_commands_lose_no_request(service: Service, figure: Figure) -> None:
     """Each comes as soon as the one before has returned, which is before it is done."""
     with service.load(**STEADY) as load:
-        for command in ("reload", "reload", "restart", "reload", "restart") * 2:
+        for command in ("reload", "reload", "restart", "reload", "restart") * TIMES:
             service.systemctl(command)
     figure(load)
     assert load.report.failed == {}
