@@ -116,6 +116,14 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         assert word in said
 
 
+def test_the_address_that_it_names_can_be_asked() -> None:
+    """Whatever address it listens on."""
+    for host, named in (("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1")):
+        with __main__.listen(host, 0) as listener:
+            port = listener.getsockname()[1]
+            assert __main__.url_of(listener) == f"http://{named}:{port}"
+
+
 def test_check_says_whether_it_would_start(capsys: pytest.CaptureFixture[str]) -> None:
     """It serves nothing: `systemctl reload` asks this before it reloads."""
     main(["--env", "testing", "--check"])
