@@ -123,7 +123,7 @@ def literal_answers(**answers: str) -> dict[str, Any]:
 
 
 def bake_literally(output: Path, /, *flags: str, **answers: str) -> Project:
-    """Bake a project from answers as typed, with flags of the command: -f, -s."""
+    """Bake a project from answers as typed, with some of the command's flags."""
     replay = output / "replay.json"
     full = literal_answers(**answers)
     replay.write_text(json.dumps({"cookiecutter": full}))
@@ -133,6 +133,7 @@ def bake_literally(output: Path, /, *flags: str, **answers: str) -> Project:
         output_dir=str(output),
         overwrite_if_exists="-f" in flags,
         skip_if_file_exists="-s" in flags,
+        accept_hooks="--accept-hooks=no" not in flags,
     )
     return Project(Path(path), full)
 

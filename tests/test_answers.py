@@ -24,7 +24,7 @@ from conftest import (
     bake_literally,
     literal_answers,
 )
-from cookiecutter.exceptions import FailedHookException, OutputDirExistsException
+from cookiecutter.exceptions import FailedHookException
 from test_installed import check_service, get, install, serving
 from test_rendering import check_parses
 
@@ -185,19 +185,36 @@ def test_a_bad_answer_is_refused_and_leaves_nothing(
     assert list(output.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "slug",
-    ["../evil", "..", ".", "{tmp}/evil", "evil/", "a\\b", "~root", "./x", "a/b", ""],
-)
+PATHS = ["../evil", "..", ".", "{tmp}/evil", "evil/", "a\\b", "~root", "./x", "a/b", ""]
+PATHS += ["../../../../evil"]
+
+
+@pytest.mark.parametrize("slug", PATHS)
 def test_a_path_is_refused_as_a_name(slug: str, tmp_path: Path) -> None:
-    """No file is written, neither in the output directory nor outside of it."""
+    """Nothing is written, neither in the output directory nor outside of it."""
     output = tmp_path / "output"
     output.mkdir()
     slug = slug.format(tmp=tmp_path)
-    with pytest.raises((FailedHookException, OutputDirExistsException)):
+    with pytest.raises(FailedHookException):
         bake_literally(output, project_slug=slug)
     (output / "replay.json").unlink()
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert list(tmp_path.rglob("*")) == [output]
+
+
+@pytest.mark.parametrize("slug", PATHS)
+def test_no_name_leads_out_of_the_directory_without_hooks(
+    slug: str, tmp_path: Path
+) -> None:
+    """What is rendered then works no better, but it is where it belongs."""
+    output = tmp_path / "a" / "b" / "c" / "output"
+    output.mkdir(parents=True)
+    slug = slug.format(tmp=tmp_path)
+    project = bake_literally(output, "--accept-hooks=no", project_slug=slug)
+    assert project.path.parent == output
+    (output / "replay.json").unlink()
+    for path in tmp_path.rglob("*"):
+        assert path in output.parents or path.is_relative_to(output)
+    assert list(output.iterdir()) == [project.path]
 
 
 def test_the_default_answers_are_good() -> None:
