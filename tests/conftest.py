@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cookiecutter.environment import StrictEnvironment
 from cookiecutter.main import cookiecutter
+from cookiecutter.prompt import render_variable
 
 ROOT = Path(__file__).parents[1]
 ANSWERS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text())
@@ -116,12 +118,15 @@ def literal_answers(**answers: str) -> dict[str, Any]:
     full = {k: v[0] if isinstance(v, list) else v for k, v in ANSWERS.items()}
     del full["__prompts__"]
     full |= {"project_slug": "my-service"} | answers
-    package = full["project_slug"].replace("-", "_")
-    return full | {"__package": package, "__prefix": f"{package.upper()}_"}
+    environment = StrictEnvironment(context=ANSWERS)
+    for name in full:
+        if name.startswith("__"):
+            full[name] = render_variable(environment, full[name], full)
+    return full
 
 
 def bake_literally(output: Path, /, *flags: str, **answers: str) -> Project:
-    """Bake a project from answers as typed, with flags of the command: -f, -s."""
+    """Bake a project from answers as typed, with some of the command's flags."""
     replay = output / "replay.json"
     full = literal_answers(**answers)
     replay.write_text(json.dumps({"cookiecutter": full}))
@@ -131,6 +136,7 @@ def bake_literally(output: Path, /, *flags: str, **answers: str) -> Project:
         output_dir=str(output),
         overwrite_if_exists="-f" in flags,
         skip_if_file_exists="-s" in flags,
+        accept_hooks="--accept-hooks=no" not in flags,
     )
     return Project(Path(path), full)
 

@@ -53,6 +53,8 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
     def stop(number: int, _frame: FrameType | None) -> None:
         nonlocal reload
         reload = number == signal.SIGHUP
+        if not reload:
+            signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
         server.accepting = False
         # Let go of clients that keep a connection and ask for nothing.
         server.adj.channel_timeout = server.adj.cleanup_interval = 1

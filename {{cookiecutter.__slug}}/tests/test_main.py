@@ -10,11 +10,13 @@ import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from flask import Flask
 
-from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }} import __main__, create_app
 from {{ cookiecutter.__package }}.__main__ import main
 from {{ cookiecutter.__package }}.config import PREFIX
 
@@ -114,11 +116,42 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         assert word in said
 
 
+def test_the_address_that_it_names_can_be_asked() -> None:
+    """Even if it listens on all addresses, which 0 stands for."""
+    for host in ("127.0.0.1", "0"):
+        with __main__.listen(host, 0) as listener:
+            port = listener.getsockname()[1]
+            assert __main__.url_of(listener) == f"http://127.0.0.1:{port}"
+
+
 def test_check_says_whether_it_would_start(capsys: pytest.CaptureFixture[str]) -> None:
     """It serves nothing: `systemctl reload` asks this before it reloads."""
     main(["--env", "testing", "--check"])
     assert "would start" in capsys.readouterr().err
     assert "SECRET_KEY" in only_line_of(["--env", "production", "--check"], capsys)
+
+
+def test_check_refuses_an_application_that_always_fails(
+    settings_file: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`deploy/install` asks this before it lets a release serve."""
+
+    def fail() -> None:
+        raise RuntimeError
+
+    def create_broken_app(config: dict[str, Any]) -> Flask:
+        app = create_app(config)
+        app.before_request(fail)
+        return app
+
+    monkeypatch.setattr(__main__, "create_app", create_broken_app)
+    path = settings_file(SECRET_KEY="of this test")
+    with pytest.raises(SystemExit) as end:
+        main(["--settings", str(path), "--check"])
+    assert end.value.code == 2
+    assert "/healthz answers 500" in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="systemd runs on Linux")

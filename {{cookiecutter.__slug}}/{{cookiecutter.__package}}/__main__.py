@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+from http import HTTPStatus
 from typing import Any
 
 import click
@@ -57,9 +58,9 @@ def command(  # noqa: PLR0913 - an argument for each option
     given = {"ENV": env, "CFG": settings}
     config: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     # Find mistakes before anything starts.
-    load_config(Flask(create_app.__module__), config)
+    load_config(Flask(str(__package__)), config)
     if check:
-        create_app(config)
+        check_health(create_app(config))
         click.echo(f"{NAME} would start", err=True)
     elif debug:
         develop(host, port, config)
@@ -75,6 +76,14 @@ def command(  # noqa: PLR0913 - an argument for each option
         server.serve(listener, config)
 
 
+def check_health(app: Flask) -> None:
+    """Refuse an application that fails even when asked whether it is alive."""
+    answer = app.test_client().get("/healthz")
+    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        message = f"it would start, but /healthz answers {answer.status}"
+        raise click.ClickException(message)
+
+
 def listener_of_systemd() -> socket.socket | None:
     """Return the socket that systemd listens on for this process: sd_listen_fds(3)."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
@@ -85,6 +94,7 @@ def listener_of_systemd() -> socket.socket | None:
 def url_of(listener: socket.socket) -> str:
     """Return the address at which the service answers."""
     host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
