@@ -188,8 +188,10 @@ def test_a_bad_answer_is_refused_and_leaves_nothing(
     assert list(output.iterdir()) == []
 
 
-PATHS = ["../evil", "..", ".", "{tmp}/evil", "evil/", "a\\b", "~root", "./x", "a/b", ""]
-PATHS += ["../../../../evil"]
+PATHS = [
+    *("../evil", "..", ".", "{tmp}/evil", "evil/", "a\\b", "~root", "./x", "a/b", ""),
+    "../../../../evil",
+]
 
 
 @pytest.mark.parametrize("slug", PATHS)

@@ -94,7 +94,7 @@ def listener_of_systemd() -> socket.socket | None:
 def url_of(listener: socket.socket) -> str:
     """Return the address at which the service answers."""
     host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host) or host  # noqa: S104
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
