@@ -17,14 +17,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conftest import PYTHON, ROOT, SERVERS, Project, literal_answers
+from conftest import (
+    PYTHON,
+    ROOT,
+    SERVERS,
+    Project,
+    clean_environment,
+    literal_answers,
+)
 from cookiecutter.main import cookiecutter
 from e2e.conftest import with_trial
 from e2e.plain import serve
 
 JUDGES = ROOT / "judges"
 BINARIES = [PYTHON.parent, JUDGES / "node_modules" / ".bin"]
-ENVIRONMENT = os.environ | {
+PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")  # out of reach
+ENVIRONMENT = {k: v for k, v in clean_environment().items() if k not in PROXIES} | {
     "CHROME_PATH": shutil.which("chromium") or shutil.which("google-chrome") or "",
     "JUDGES": str(JUDGES),
     "NO_COLOR": "1",
@@ -73,6 +81,7 @@ class Judge:
             stderr=subprocess.STDOUT,
             stdout=subprocess.PIPE,
             text=True,
+            timeout=300,
         )
         found = re.findall(self.mark or self.finding, result.stdout, re.MULTILINE)
         scores = [float(mark) for mark in found] if self.mark else [len(found)]
@@ -106,9 +115,9 @@ class Judge:
         perfect = f"≤ {self.at_most:g}" if self.at_most else "0"
         if self.at_least is not None:
             perfect = f"≥ {self.at_least:g}"
-        mark = "" if self.is_perfect(score) else "  <-- see above"
+        remark = "" if self.is_perfect(score) else "  <-- see above"
         return (
-            f"{self.name:<36} {said:>5}  {perfect:<7}  {', '.join(self.judges)}{mark}"
+            f"{self.name:<36} {said:>5}  {perfect:<7}  {', '.join(self.judges)}{remark}"
         )
 
 
