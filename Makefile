@@ -3,9 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-CODE := hooks scripts tests
+CODE := benchmarks hooks scripts tests
 
-.PHONY: help demo test test-slow e2e lint format lock clean
+.PHONY: help demo test test-slow e2e bench lint format lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ test-slow: .venv/done  ## Run the tests that install and start every product
 
 e2e: .venv/done  ## Serve and trouble them under systemd (as root; make e2e ARGS="-k plain")
 	$(BIN)/python -m pytest -m e2e --numprocesses 3 $(ARGS) tests/e2e
+
+bench: .venv/done  ## Measure what it costs (as root; make bench ARGS="bake start")
+	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
 lint: .venv/done  ## Check style and types
 	$(BIN)/ruff check $(CODE)
