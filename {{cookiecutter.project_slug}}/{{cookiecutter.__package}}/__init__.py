@@ -3,8 +3,9 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import commands, errors, headers, health, log, overload, pages, request_id
+from . import commands, errors, health, log, overload, pages, request_id
 from .config import Source, load_config
+from .headers import SecurityHeaders
 
 __all__ = ["create_app"]
 
@@ -29,8 +30,9 @@ def create_app(config: Source = None) -> Flask:
     if hops := app.config["PROXY_HOPS"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
+    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
+
     errors.init_app(app)
-    headers.init_app(app)
     commands.init_app(app)
     health.init_app(app)
 

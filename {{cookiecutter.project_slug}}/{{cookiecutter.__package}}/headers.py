@@ -1,6 +1,11 @@
 """Put the security headers on every response."""
 
-from flask import Flask, Response
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HEADERS = {
     # Nothing but this site's own files, no inline script or style, no framing.
@@ -21,11 +26,25 @@ HEADERS = {
 }
 
 
-def init_app(app: Flask) -> None:
-    """Add the headers; a view that sets one of them itself keeps its own."""
+class SecurityHeaders:
+    """WSGI middleware that adds the headers; a view that sets one keeps its own."""
 
-    @app.after_request
-    def add(response: Response) -> Response:
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+    def __init__(self, app: "WSGIApplication") -> None:
+        """Take the application whose responses get them."""
+        self.app = app
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Have the application answer, and add them."""
+
+        def start(
+            status: str,
+            headers: list[tuple[str, str]],
+            exc_info: "OptExcInfo | None" = None,
+        ) -> Callable[[bytes], object]:
+            given = {name.lower() for name, _ in headers}
+            missing = [item for item in HEADERS.items() if item[0].lower() not in given]
+            return start_response(status, headers + missing, exc_info)
+
+        return self.app(environ, start)
