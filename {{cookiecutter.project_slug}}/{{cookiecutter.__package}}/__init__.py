@@ -3,9 +3,10 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import commands, errors, health, log, overload, pages, request_id
+from . import commands, errors, health, log, overload, pages
 from .config import Source, load_config
 from .headers import SecurityHeaders
+from .request_id import RequestId
 from .sessions import SessionInterface
 
 __all__ = ["create_app"]
@@ -32,13 +33,13 @@ def create_app(config: Source = None) -> Flask:
     if hops := app.config["PROXY_HOPS"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
-    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
+    # Every response has these, whatever it is that answers.
+    app.wsgi_app = RequestId(SecurityHeaders(app.wsgi_app))  # type: ignore[method-assign]
 
     errors.init_app(app)
     commands.init_app(app)
     health.init_app(app)
 
-    app.register_blueprint(request_id.bp)
     app.register_blueprint(overload.bp)
     app.register_blueprint(pages.bp)
     app.register_blueprint(health.bp)
