@@ -29,9 +29,10 @@ def create_app(config: Source = None) -> Flask:
     load_config(app, config)
     log.init_app(app)
 
-    # Trust X-Forwarded-* from as many proxies as stand in front, and no further.
+    # Trust what as many proxies say as stand in front, and no further.
     if hops := app.config["PROXY_HOPS"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        app.register_blueprint(overload.bp)
 
     # Every response has these, whatever it is that answers.
     app.wsgi_app = RequestId(SecurityHeaders(app.wsgi_app))  # type: ignore[method-assign]
@@ -40,7 +41,6 @@ def create_app(config: Source = None) -> Flask:
     commands.init_app(app)
     health.init_app(app)
 
-    app.register_blueprint(overload.bp)
     app.register_blueprint(pages.bp)
     app.register_blueprint(health.bp)
 
