@@ -18,7 +18,7 @@ def main() -> None:
     """Call it without a server, with an environ that is made once."""
     package, settings, path, headers, number = sys.argv[1:]
     app = importlib.import_module(package).create_app(json.loads(settings))
-    environ = create_environ(path, "http://localhost", headers=json.loads(headers))
+    environ = create_environ(path, "http://example.com", headers=json.loads(headers))
     _, status, _ = run_wsgi_app(app.wsgi_app, environ.copy())
     assert status == "200 OK", status
     call(app.wsgi_app, environ, 100)  # warms it up

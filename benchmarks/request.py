@@ -21,7 +21,7 @@ KEY: dict[str, object] = {"SECRET_KEY": "only-for-measuring-0123456789abcdef"}
 # What nginx adds to a request, see `deploy/nginx.conf` of a project.
 NGINX = {
     "X-Forwarded-For": "192.0.2.1",
-    "X-Forwarded-Host": "localhost",
+    "X-Forwarded-Host": "example.com",
     "X-Forwarded-Proto": "https",
     "X-Request-ID": "0123456789abcdef0123456789abcdef",
 }

@@ -5,8 +5,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import commands, errors, health, log, overload, pages
 from .config import Source, load_config
-from .headers import SecurityHeaders
-from .request_id import RequestId
+from .headers import ResponseHeaders
 from .sessions import SessionInterface
 
 __all__ = ["create_app"]
@@ -35,7 +34,7 @@ def create_app(config: Source = None) -> Flask:
         app.register_blueprint(overload.bp)
 
     # Every response has these, whatever it is that answers.
-    app.wsgi_app = RequestId(SecurityHeaders(app.wsgi_app))  # type: ignore[method-assign]
+    app.wsgi_app = ResponseHeaders(app.wsgi_app)  # type: ignore[method-assign]
 
     errors.init_app(app)
     commands.init_app(app)

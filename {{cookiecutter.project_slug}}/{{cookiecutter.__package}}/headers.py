@@ -1,7 +1,9 @@
-"""Put the security headers on every response."""
+"""Put the security headers and the id of the request on every response."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
+
+from .request_id import take_id
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -26,8 +28,8 @@ HEADERS = {
 }
 
 
-class SecurityHeaders:
-    """WSGI middleware that adds the headers; a view that sets one keeps its own."""
+class ResponseHeaders:
+    """WSGI middleware that adds the headers and the id of the request."""
 
     def __init__(self, app: "WSGIApplication") -> None:
         """Take the application whose responses get them."""
@@ -36,7 +38,8 @@ class SecurityHeaders:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Have the application answer, and add them."""
+        """Have the application answer; a header that it sets itself stays as it is."""
+        request_id = take_id(environ)
 
         def start(
             status: str,
@@ -44,7 +47,8 @@ class SecurityHeaders:
             exc_info: "OptExcInfo | None" = None,
         ) -> Callable[[bytes], object]:
             given = {name.lower() for name, _ in headers}
-            missing = [item for item in HEADERS.items() if item[0].lower() not in given]
-            return start_response(status, headers + missing, exc_info)
+            added = {**HEADERS, "X-Request-ID": request_id}
+            headers += [item for item in added.items() if item[0].lower() not in given]
+            return start_response(status, headers, exc_info)
 
         return self.app(environ, start)
