@@ -11,13 +11,19 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from . import bake, request, start
+from . import bake, request, restart, start, throughput
 from .measure import Plan, Report, run, table
 from .picture import draw
 
 HERE = Path(__file__).parent
 SMOKE = HERE.parent / "build" / "benchmarks"
-BENCHMARKS = {"bake": bake, "start": start, "request": request}
+BENCHMARKS = {
+    "bake": bake,
+    "start": start,
+    "request": request,
+    "throughput": throughput,
+    "restart": restart,
+}
 PACKAGES = ("cookiecutter", "flask", "werkzeug", "gunicorn", "pyuwsgi", "waitress")
 
 

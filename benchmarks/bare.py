@@ -3,8 +3,8 @@
 from flask import Flask, Response, jsonify
 
 
-def create_app() -> Flask:
-    """Make an application of its own, as a rendered project does."""
+def create_app(_config: object = None) -> Flask:
+    """Make an application of its own; it is called as that of a rendered project."""
     app = Flask(__name__)
 
     @app.get("/healthz")

@@ -4,13 +4,14 @@ import json
 import shlex
 import statistics
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from conftest import clean_environment
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 Samples = list[float]
@@ -74,13 +75,13 @@ class Report:
     more: str = ""  # Markdown below the table
 
 
-def in_turn(rounds: int, cases: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
+def in_turn(rounds: int, cases: Mapping[K, Callable[[], T]]) -> dict[K, list[T]]:
     """Measure all cases in each round; return the results of each in their order.
 
     A machine that is slower for a while is so for all of them. Every other round goes
     backwards, so that none has always the same one before it.
     """
-    results: dict[str, list[T]] = {name: [] for name in cases}
+    results: dict[K, list[T]] = {name: [] for name in cases}
     for number in range(rounds):
         for name in list(cases)[:: -1 if number % 2 else 1]:
             results[name].append(cases[name]())
