@@ -3,10 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-CODE := hooks scripts tests
+CODE := benchmarks hooks scripts tests
 NPM := PATH="$(CURDIR)/judges/.venv/bin:$$PATH" npm --prefix judges --silent
 
-.PHONY: help demo test test-slow e2e judge lint format lock clean
+.PHONY: help demo test test-slow e2e judge bench lint format lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ e2e: .venv/done  ## Serve and trouble them under systemd (as root; make e2e ARGS
 
 judge: judges/.venv/done  ## Have outside judges look at everything (as root)
 	PYTHONPATH=tests judges/.venv/bin/python scripts/judge.py
+
+bench: .venv/done  ## Measure what it costs (as root; make bench ARGS="bake start")
+	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
 lint: .venv/done  ## Check style and types
 	$(BIN)/ruff check $(CODE)

@@ -34,6 +34,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 CONFIG = """
 {user}
 daemon off;
+worker_processes auto;
 pid {directory}/nginx.pid;
 error_log {directory}/error.log;
 events {{ worker_connections 4096; }}

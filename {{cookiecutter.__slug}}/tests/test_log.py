@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from flask import Flask, g
+from flask import Flask
 
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.log import Formatter, wanted
@@ -101,7 +101,6 @@ def test_a_line_break_in_a_message_stays_one_json_line(app: Flask) -> None:
     forged = record(logging.INFO)
     forged.msg = 'a\n{"level": "forged"}'
     with app.app_context():
-        g.request_id = "id"
         line = Formatter("json").format(forged)
     assert "\n" not in line
     assert json.loads(line)["message"] == forged.msg

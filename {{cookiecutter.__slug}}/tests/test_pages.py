@@ -107,14 +107,14 @@ def test_a_request_without_a_good_id_gets_one(given: str, client: FlaskClient) -
     assert all(len(one) == 32 for one in ids)
 
 
-def test_what_answers_before_a_request_has_its_id_is_left_as_it_is(
-    app: Flask,
-) -> None:
-    """An earlier `before_request` of an extension, say."""
-    app.before_request_funcs[None].insert(0, lambda: ("no", 403))
+def test_what_answers_before_the_views_has_the_id_and_the_headers(app: Flask) -> None:
+    """A `before_request` of an extension, say."""
+    app.before_request(lambda: ("no", 403))
     answer = app.test_client().get("/")
     assert answer.status_code == 403
     assert answer.text == "no"
+    assert answer.headers["X-Request-ID"]
+    assert answer.headers["Content-Security-Policy"]
 
 
 def test_an_untrusted_host_gets_an_error_page(production: Flask) -> None:

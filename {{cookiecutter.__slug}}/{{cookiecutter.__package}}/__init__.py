@@ -3,8 +3,9 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import commands, errors, headers, health, log, overload, pages, request_id
+from . import commands, errors, health, log, overload, pages
 from .config import Source, load_config
+from .headers import ResponseHeaders
 
 __all__ = ["create_app"]
 
@@ -25,17 +26,18 @@ def create_app(config: Source = None) -> Flask:
     load_config(app, config)
     log.init_app(app)
 
-    # Trust X-Forwarded-* from as many proxies as stand in front, and no further.
+    # Trust what as many proxies say as stand in front, and no further.
     if hops := app.config["PROXY_HOPS"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        app.register_blueprint(overload.bp)
+
+    # Every response has these, whatever it is that answers.
+    app.wsgi_app = ResponseHeaders(app.wsgi_app)  # type: ignore[method-assign]
 
     errors.init_app(app)
-    headers.init_app(app)
     commands.init_app(app)
     health.init_app(app)
 
-    app.register_blueprint(request_id.bp)
-    app.register_blueprint(overload.bp)
     app.register_blueprint(pages.bp)
     app.register_blueprint(health.bp)
 

@@ -2,9 +2,11 @@
 
 import json
 
-from flask import Flask, g, render_template, request
+from flask import Flask, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
+
+from .request_id import current_id
 
 PROBLEM = "application/problem+json"  # RFC 9457
 
@@ -34,7 +36,7 @@ def answer(error: HTTPException) -> ResponseReturnValue:
         "title": error.name,
         "status": error.code,
         "detail": error.description,
-        "request_id": g.get("request_id"),
+        "request_id": current_id(),
     }
     known = {name: value for name, value in problem.items() if value is not None}
     response.set_data(json.dumps(known))

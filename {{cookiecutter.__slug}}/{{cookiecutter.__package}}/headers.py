@@ -1,6 +1,10 @@
-"""Put the security headers on every response."""
+"""Put the security headers and the id of the request on every response."""
 
-from flask import Flask, Response
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from .request_id import take_id
 
 HEADERS = {
     # Nothing but this site's own files, no inline script or style, no framing.
@@ -21,11 +25,26 @@ HEADERS = {
 }
 
 
-def init_app(app: Flask) -> None:
-    """Add the headers; a view that sets one of them itself keeps its own."""
+class ResponseHeaders:
+    """WSGI middleware that adds the headers and the id of the request."""
 
-    @app.after_request
-    def add(response: Response) -> Response:
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+    def __init__(self, app: WSGIApplication) -> None:
+        """Take the application whose responses get them."""
+        self.app = app
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Have the application answer; a header that it sets itself stays as it is."""
+        added = {**HEADERS, "X-Request-ID": take_id(environ)}
+
+        def start(
+            status: str,
+            headers: list[tuple[str, str]],
+            *error: Any,  # noqa: ANN401 - sys.exc_info(), if there is one
+        ) -> Callable[[bytes], object]:
+            given = {name.lower() for name, _ in headers}
+            headers += [item for item in added.items() if item[0].lower() not in given]
+            return start_response(status, headers, *error)
+
+        return self.app(environ, start)

@@ -3,8 +3,10 @@
 import logging
 import sys
 
-from flask import Flask, current_app, g, has_app_context
+from flask import Flask, current_app, has_app_context
 from pythonjsonlogger.json import JsonFormatter
+
+from .request_id import current_id
 
 FORMATTERS: dict[str, logging.Formatter] = {
     "text": logging.Formatter(
@@ -31,10 +33,10 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as a line, with the id of the request at work."""
-        name, record.request_id = self.fallback, "-"
+        record.request_id = current_id() or "-"
+        name = self.fallback
         if has_app_context():
             name = current_app.config["LOG_FORMAT"]
-            record.request_id = g.get("request_id", "-")
         return FORMATTERS[name].format(record)
 
 

@@ -1,0 +1,1 @@
+"""What the template and its projects cost, side by side with the least there is."""

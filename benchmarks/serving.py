@@ -1,0 +1,185 @@
+"""Servers that are compared, and the load that they get."""
+
+import contextlib
+import json
+import os
+import re
+import statistics
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from conftest import PYTHON, Project, clean_environment
+from e2e import plain
+from e2e.client import Client
+from e2e.service import eventually
+
+from .applications import Application
+
+SCRIPT = Path(__file__).with_name("wrk.lua")
+CONNECTIONS = 32
+
+# What a browser sends, too: each server has to read it.
+HEADERS = {
+    "Host": "example.com",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101",
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Accept-Encoding": "gzip, deflate, br, zstd",
+    "Accept-Language": "en-US,en;q=0.5",
+}
+
+# How each server is run on its own: as its documentation begins, with as many
+# processes and threads as the project has. By `http11-socket`, uWSGI could keep
+# connections; but each would hold a thread, and who comes later would wait forever.
+BARE = {
+    "waitress": "waitress-serve --threads={threads} --listen=127.0.0.1:{port} "
+    "--call bare:create_app",
+    "uwsgi": "uwsgi --http-socket=127.0.0.1:{port} --module=bare:create_app() --master "
+    "--processes={processes} --threads={threads} --listen=1024 --disable-logging "
+    "--die-on-term",
+    "gunicorn": "gunicorn --workers={processes} --threads={threads} "
+    "--bind=127.0.0.1:{port} bare:create_app()",
+}
+
+# How the settings of the servers name their processes and threads.
+PROCESSES = re.compile(r"^((?:processes|workers) = )(\d+)$", re.MULTILINE)
+THREADS = re.compile(r"^(threads = )(\d+)$", re.MULTILINE | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What wrk has found; times in milliseconds."""
+
+    rate: float  # requests a second
+    p50: float
+    p99: float
+    p999: float
+    longest: float
+    failed: int
+
+
+@dataclass(frozen=True)
+class Served:
+    """Something that answers on a port."""
+
+    port: int
+    processes: list[int]  # of the server, without nginx
+
+    def load(
+        self,
+        seconds: int,
+        path: str = "/healthz",
+        connections: int = CONNECTIONS,
+        *,
+        keep: bool = True,
+    ) -> Load:
+        """Load it for some seconds."""
+        headers = HEADERS if keep else HEADERS | {"Connection": "close"}
+        command = wrk(self.port, seconds, path, connections, headers)
+        result = subprocess.run(command, capture_output=True, check=True, text=True)
+        return parse(result.stdout)
+
+    def memory(self) -> float:
+        """Return the megabytes of one worker, its share of what they share (PSS)."""
+        workers = [pid for pid in self.processes if not children(pid)]
+        return statistics.mean(map(proportional_set_size, workers))
+
+
+def parse(output: str) -> Load:
+    """Return what wrk has printed."""
+    return Load(**json.loads(output.splitlines()[-1]))
+
+
+def wrk(
+    port: int, seconds: int, path: str, connections: int, headers: dict[str, str]
+) -> list[str]:
+    """Return the command of a load."""
+    return [
+        *("wrk", "--threads=1", f"--connections={connections}"),
+        *(f"--duration={seconds}", f"--script={SCRIPT}", "--timeout=30"),
+        *(f"--header={name}: {value}" for name, value in headers.items()),
+        f"http://127.0.0.1:{port}{path}",
+    ]
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def descendants(pid: int) -> set[int]:
+    """Return these, and theirs."""
+    found = children(pid)
+    return set(found).union(*map(descendants, found))
+
+
+def proportional_set_size(pid: int) -> float:
+    """Return how much memory a process has, in megabytes."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.findall(r"^Pss: +(\d+) kB$", text, re.MULTILINE)[0]) / 1024
+
+
+def command_of(pid: int) -> str:
+    """Return what a process is called by."""
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
+def counts(project: Project) -> tuple[int, int]:
+    """Return how many processes and how many threads in each a project has."""
+    text = "\n".join(path.read_text() for path in settings_of(project))
+    processes, threads = (PATTERN.findall(text) for PATTERN in (PROCESSES, THREADS))
+    return int(processes[0][1]) if processes else 1, int(threads[0][1])
+
+
+def with_counts(project: Project, processes: int, threads: int) -> None:
+    """Give a project other numbers of processes and threads."""
+    for path in settings_of(project):
+        text = PROCESSES.sub(rf"\g<1>{processes}", path.read_text())
+        path.write_text(THREADS.sub(rf"\g<1>{threads}", text))
+
+
+def settings_of(project: Project) -> list[Path]:
+    """Return the files that may hold the settings of the server."""
+    package = project.path / project.package
+    return [package / "server.py", *package.glob("*.conf.py"), *package.glob("*.ini")]
+
+
+@contextlib.contextmanager
+def behind_nginx(project: Project) -> Iterator[Served]:
+    """Serve a project by the nginx and the server that it comes with."""
+    before = descendants(os.getpid())
+    with plain.serve(project) as served:
+        started = descendants(os.getpid()) - before
+        server = [pid for pid in started if "nginx" not in command_of(pid)]
+        yield Served(served.client.port, server)
+
+
+@contextlib.contextmanager
+def alone(server: str, application: Application, project: Project) -> Iterator[Served]:
+    """Serve the least application by a server alone, in as many threads as a project's.
+
+    Args:
+        server: What serves it.
+        application: The least application.
+        project: The project whose number of processes and threads it has.
+
+    """
+    (port,) = plain.free_ports(1)
+    processes, threads = counts(project)
+    line = BARE[server].format(port=port, processes=processes, threads=threads)
+    command, *arguments = line.split()
+    process = subprocess.Popen(
+        [PYTHON.with_name(command), *arguments],
+        cwd=application.directory,
+        env={**clean_environment(), **application.environment},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        eventually(lambda: plain.answers(Client("localhost", port)))
+        yield Served(port, [process.pid, *descendants(process.pid)])
+    finally:
+        process.terminate()
+        process.wait()
