@@ -4,11 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 CODE := benchmarks hooks scripts tests
+NPM := PATH="$(CURDIR)/judges/.venv/bin:$$PATH" npm --prefix judges --silent
 
-.PHONY: help demo test test-slow e2e bench lint format lock clean
+.PHONY: help demo test test-slow e2e judge bench lint format lock clean
 
 help:  ## Show this list
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: .venv/done  ## Bake the defaults, install the result and start it
 	$(BIN)/python scripts/demo.py
@@ -22,6 +23,9 @@ test-slow: .venv/done  ## Run the tests that install and start every product
 e2e: .venv/done  ## Serve and trouble them under systemd (as root; make e2e ARGS="-k plain")
 	$(BIN)/python -m pytest -m e2e --numprocesses 3 $(ARGS) tests/e2e
 
+judge: judges/.venv/done  ## Have outside judges look at everything (as root)
+	PYTHONPATH=tests judges/.venv/bin/python scripts/judge.py
+
 bench: .venv/done  ## Measure what it costs (as root; make bench ARGS="bake start")
 	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
@@ -34,13 +38,20 @@ format: .venv/done  ## Mend what can be mended by itself
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-lock: .venv/done  ## Lock the newest versions, here and in rendered projects
+lock: .venv/done judges/.venv/done  ## Lock the newest versions, here and in rendered projects
 	$(BIN)/python scripts/lock.py
+	$(NPM) update --package-lock-only
 
 clean:  ## Remove what the commands above have made
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build
+	rm -rf .venv judges/.venv judges/node_modules .mypy_cache .pytest_cache .ruff_cache build
 
 .venv/done: requirements.txt
 	"$(PYTHON)" -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
+	touch $@
+
+judges/.venv/done: judges/requirements.txt judges/package-lock.json
+	"$(PYTHON)" -m venv --clear judges/.venv
+	judges/.venv/bin/python -m pip install --quiet --require-hashes -r judges/requirements.txt
+	$(NPM) ci
 	touch $@

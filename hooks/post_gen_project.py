@@ -36,29 +36,27 @@ FACTS = [
     ("deploy/{s}.socket", r"ListenStream=(.+)", "/run/{s}/{s}.sock"),
     ("deploy/{s}.service", r"User=(.+)", "{s}"),
     ("deploy/{s}.service", r"ExecStart=(\S+)", "/srv/{s}/current/bin/{s}"),
-    ("deploy/{s}.service", r"ExecStart=.*--settings (\S+)", "/etc/{s}/settings{e}"),
+    ("deploy/{s}.service", r"ExecStart=.*--settings (\S+)", "/etc/{s}/settings.{e}"),
     ("deploy/install", r"name=(.+)", "{s}"),
     ("deploy/install", r"package=(.+)", "{p}"),
-    ("deploy/install", r"settings=(.+)", "/etc/{s}/settings{e}"),
+    ("deploy/install", r"settings=(.+)", "/etc/{s}/settings.{e}"),
     ("pyproject.toml", r'{s} = "(.+)"', "{p}.__main__:main"),
     ("{p}/__main__.py", r"def (main)\(", "main"),
     ("{p}/wsgi.py", r"(app) = create_app\(\)", "app"),
     ("{p}/config/__init__.py", r'PREFIX = "(.+)"', "{x}"),
-    ("{p}/config/layout.py", r'ENDING = "(.+)"', "{e}"),
+    ("{p}/config/layout.py", r'ENDING = "\.(.+)"', "{e}"),
 ]
-ENDINGS = {"cfg": ".cfg", "object": ".py", "toml": ".toml", "env": ".env"}
 WAIT = (
     r"^ *(?:proxy_read_timeout|uwsgi_read_timeout|graceful_timeout|worker-reload-mercy"
+    r"|TimeoutStopSec)[ =]+(\d+)s?;?$"
 )
-WAIT += r"|TimeoutStopSec)[ =]+(\d+)s?;?$"
 BODY = r'^ *"?(?:client_max_body_size|MAX_CONTENT_LENGTH)"?[ =:]+([\d_* m]+)[;,]?$'
 
 
 def problems(root: Path, answers: dict[str, Any]) -> Iterator[str]:
     """Yield a line for everything that does not fit together."""
     slug, package = answers["project_slug"], answers["__package"]
-    ending = ENDINGS[answers["config_layout"]]
-    names = {"s": slug, "p": package, "e": ending, "x": package.upper()}
+    names = {"s": slug, "p": package, "x": package.upper(), "e": answers["__ending"]}
     missing = [name for name in chosen(answers) if not (root / name).is_file()]
     yield from (f"{name}: is missing: bake again" for name in missing)
     for path in (*root.rglob("*.py"), *root.rglob("*.cfg")):

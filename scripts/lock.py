@@ -1,8 +1,8 @@
 """Lock the newest allowed versions: for the tools here and for rendered projects.
 
-Writes `requirements.txt`, then the parts from which a rendered project's own
-`requirements.txt` and `requirements-dev.txt` are put together, under
-`templates/requirements`. A lock names versions and hashes, but no index: it is
+Writes `requirements.txt` and `judges/requirements.txt`, then the parts from which a
+rendered project's own `requirements.txt` and `requirements-dev.txt` are put together,
+under `templates/requirements`. A lock names versions and hashes, but no index: it is
 installed from whatever index pip is set up for.
 """
 
@@ -65,6 +65,11 @@ def main() -> None:
     write(
         ROOT / "requirements.txt",
         compile_lock("--upgrade", "--group", "dev", directory=ROOT),
+    )
+    constraint = ("--constraint", "requirements.txt")
+    write(
+        ROOT / "judges" / "requirements.txt",
+        compile_lock(*constraint, "--group", "judges", directory=ROOT),
     )
     servers = json.loads((ROOT / "cookiecutter.json").read_text())["wsgi_server"]
     with tempfile.TemporaryDirectory() as name:

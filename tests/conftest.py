@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cookiecutter.environment import StrictEnvironment
 from cookiecutter.main import cookiecutter
+from cookiecutter.prompt import render_variable
 
 ROOT = Path(__file__).parents[1]
 ANSWERS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text())
@@ -76,6 +78,9 @@ def clean_environment() -> dict[str, str]:
     return rest | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
+# systemd is Linux's, and so is what these tests have Python do on the way to it.
+collect_ignore = [] if sys.platform == "linux" else ["e2e"]
+
 Bake = Callable[..., Project]
 
 
@@ -113,12 +118,15 @@ def literal_answers(**answers: str) -> dict[str, Any]:
     full = {k: v[0] if isinstance(v, list) else v for k, v in ANSWERS.items()}
     del full["__prompts__"]
     full |= {"project_slug": "my-service"} | answers
-    package = full["project_slug"].replace("-", "_")
-    return full | {"__package": package, "__prefix": f"{package.upper()}_"}
+    environment = StrictEnvironment(context=ANSWERS)
+    for name in full:
+        if name.startswith("__"):
+            full[name] = render_variable(environment, full[name], full)
+    return full
 
 
 def bake_literally(output: Path, /, *flags: str, **answers: str) -> Project:
-    """Bake a project from answers as typed, with flags of the command: -f, -s."""
+    """Bake a project from answers as typed, with some of the command's flags."""
     replay = output / "replay.json"
     full = literal_answers(**answers)
     replay.write_text(json.dumps({"cookiecutter": full}))
@@ -128,6 +136,7 @@ def bake_literally(output: Path, /, *flags: str, **answers: str) -> Project:
         output_dir=str(output),
         overwrite_if_exists="-f" in flags,
         skip_if_file_exists="-s" in flags,
+        accept_hooks="--accept-hooks=no" not in flags,
     )
     return Project(Path(path), full)
 
@@ -155,7 +164,9 @@ PYTHON = Path(sys.executable)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail in CI when a test was skipped: there, everything is to be had."""
+    """Fail in CI when a test was skipped: on Linux, everything is to be had there."""
+    if sys.platform != "linux":
+        return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -68,7 +68,7 @@ ADDRESSES = st.one_of(st.just(""), st.just("a@b.example"), st.emails(), st.text(
     deadline=None,
     derandomize="CI" in os.environ,
     phases=[Phase.explicit, Phase.generate],  # shrinking takes minutes here
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
 )
 @given(
     free=st.lists(TEXT, min_size=3, max_size=3),

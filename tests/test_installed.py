@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPResponse
 from pathlib import Path
@@ -33,7 +33,7 @@ def find_python(version: str) -> str:
 @contextmanager
 def serving(
     directory: Path, *command: str | Path
-) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+) -> Generator[tuple[str, subprocess.Popen[str]]]:
     """Start a command; yield the address that it names, and its process."""
     process = subprocess.Popen(
         command,
@@ -81,6 +81,25 @@ def check_service(url: str) -> None:
     assert get(f"{url}/static/style.css").headers["Content-Type"].startswith("text/css")
 
 
+def install(
+    project: Project, environment: Path, lock: str, python: str | Path = PYTHON
+) -> Path:
+    """Install a project, built, into a new environment with its locked packages.
+
+    Return the wheel.
+    """
+    uv = PYTHON.with_name("uv")
+    project.run(uv, "venv", "--quiet", "--python", python, environment)
+    install = (uv, "pip", "install", "--quiet", "--python", environment)
+    for name in {lock, "requirements-build.txt"}:
+        project.run(*install, "--require-hashes", "-r", name)
+    build = (uv, "build", "--quiet", "--wheel", "--no-build-isolation")
+    project.run(*build, "--python", environment)
+    (wheel,) = (project.path / "dist").glob("*.whl")
+    project.run(*install, "--no-deps", wheel)
+    return wheel
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("version", PYTHONS)
@@ -94,14 +113,7 @@ def test_it_installs_from_its_wheel_passes_its_tests_and_serves(
     shutil.copytree(baked.path, project.path)
 
     environment = project.path / ".venv"
-    uv = PYTHON.with_name("uv")
-    project.run(uv, "venv", "--quiet", "--python", python, environment)
-    install = (uv, "pip", "install", "--quiet", "--python", environment)
-    project.run(*install, "--require-hashes", "-r", "requirements-dev.txt")
-    build = (uv, "build", "--quiet", "--wheel", "--no-build-isolation")
-    project.run(*build, "--python", environment)
-    (wheel,) = (project.path / "dist").glob("*.whl")
-    project.run(*install, "--no-deps", wheel)
+    install(project, environment, "requirements-dev.txt", python)
     shutil.rmtree(project.path / project.package)
 
     result = project.run(environment / "bin" / "python", "-m", "pytest", "-q")

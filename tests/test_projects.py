@@ -1,6 +1,7 @@
 """Rendered projects work, in the locked versions that are installed here."""
 
 import json
+import sys
 from pathlib import Path
 
 import html5lib
@@ -17,6 +18,7 @@ print(json.dumps([client.get(path).text for path in ("/", "/none", "/crash")]))
 """
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="its servers need POSIX")
 def test_its_own_tests_pass(copy: Project) -> None:
     """In a few seconds, with warnings as errors."""
     result = copy.run(
@@ -24,7 +26,8 @@ def test_its_own_tests_pass(copy: Project) -> None:
         PYTHONPATH=str(copy.path),
     )
     assert " passed" in result.stdout
-    assert "skipped" not in result.stdout
+    if sys.platform == "linux":
+        assert "skipped" not in result.stdout
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +38,8 @@ def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_its_types_are_right(copy: Project, mypy_cache: Path) -> None:
     """`mypy --strict` finds nothing."""
-    copy.run(PYTHON.with_name("mypy"), "--cache-dir", mypy_cache)
+    # As it is served, wherever this runs.
+    copy.run(PYTHON.with_name("mypy"), "--platform=linux", "--cache-dir", mypy_cache)
 
 
 def test_its_pages_are_html_without_a_mistake(project: Project) -> None:

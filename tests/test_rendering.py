@@ -22,7 +22,7 @@ deploy/install deploy/maintenance.html deploy/nginx-default.conf deploy/nginx.co
 deploy/rename deploy/rollback deploy/uninstall
 PKG/__init__.py PKG/__main__.py PKG/commands.py PKG/errors.py PKG/headers.py
 PKG/health.py PKG/log.py PKG/overload.py PKG/pages.py PKG/py.typed PKG/request_id.py
-PKG/server.py PKG/sessions.py PKG/wsgi.py
+PKG/server.py PKG/wsgi.py
 PKG/config/__init__.py PKG/config/checks.py PKG/config/layout.py
 PKG/static/icon.svg PKG/static/style.css
 PKG/templates/base.html PKG/templates/description.html PKG/templates/error.html
@@ -93,7 +93,7 @@ def check_files(project: Project) -> None:
         names += " " + CHOSEN[project.answers[question]]
     names = names.replace("PKG", project.package).replace("SLUG", project.slug)
     expected = names.split()
-    assert [path.as_posix() for path in project.files()] == sorted(expected)
+    assert sorted(path.as_posix() for path in project.files()) == sorted(expected)
 
 
 def test_the_text_is_clean(project: Project) -> None:
@@ -211,7 +211,7 @@ def test_the_answers_reach_the_metadata(bake: Bake) -> None:
 def test_files_have_names_that_every_system_can_check_out() -> None:
     """No character that Windows refuses, and no path too long for it."""
     root = Path(__file__).parents[1]
-    template = root / "{{cookiecutter.project_slug}}"
+    template = root / "{{cookiecutter.__slug}}"
     for path in template.rglob("*"):
         name = path.relative_to(root).as_posix()
         assert not re.search(r'[<>"|?*:\\]', name), name

@@ -9,15 +9,16 @@ from typing import Any
 CONFIG = Path(__file__).with_name("uwsgi.ini")
 
 # Ctrl-C is uWSGI's from the start: Python's own handler would lose it.
-RUN = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
-RUN += "import pyuwsgi; pyuwsgi.run()"
+RUN = (
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+    "import pyuwsgi; pyuwsgi.run()"
+)
 
 # What each worker runs to load the application: it calls the factory, so that no
 # variable has to carry the settings. The real paths keep a worker with the release it
 # started from, when another one becomes current.
 LOAD = f"""
-import os, signal, sys
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+import os, sys
 sys.path[:] = map(os.path.realpath, sys.path)
 from {__package__} import create_app
 """
@@ -45,6 +46,7 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
         command += ["--socket", f"fd://{listener.fileno()}"]
     else:
         command += ["--http-socket", f"fd://{listener.fileno()}"]
+    command += ["--binary-path", command[0]]  # what a reload starts
     os.dup2(1, 2)  # it writes all logs to standard error, the application's, too
     command += ["--eval", LOAD + f"application = create_app({config!r})"]
     os.execv(command[0], command)  # noqa: S606 - a shell is not wanted

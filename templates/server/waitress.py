@@ -8,7 +8,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-import waitress
+from waitress.server import create_server
 
 from . import create_app
 
@@ -30,7 +30,7 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
     """
     behind_nginx = listener.family == socket.AF_UNIX
     channels: dict[int, Any] = {}
-    server = waitress.create_server(
+    server: Any = create_server(
         create_app(config),
         map=channels,
         sockets=[listener],
@@ -53,6 +53,8 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
     def stop(number: int, _frame: FrameType | None) -> None:
         nonlocal reload
         reload = number == signal.SIGHUP
+        if not reload:
+            signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
         server.accepting = False
         # Let go of clients that keep a connection and ask for nothing.
         server.adj.channel_timeout = server.adj.cleanup_interval = 1

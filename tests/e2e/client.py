@@ -4,7 +4,7 @@ import contextlib
 import http.client
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
@@ -56,7 +56,7 @@ class Client:
         return self.context.wrap_socket(connection, server_hostname=self.host)
 
     @contextlib.contextmanager
-    def session(self) -> Iterator[http.client.HTTPConnection]:
+    def session(self) -> Generator[http.client.HTTPConnection]:
         """Open a connection for several requests."""
         connection = http.client.HTTPConnection(self.host, self.port)
         connection.sock = self.connect()

@@ -21,7 +21,7 @@ import signal
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass, field
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -294,7 +294,7 @@ class Load:
         self.report.slow_lost += 1
 
     @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[Streams]:
+    async def connection(self) -> AsyncGenerator[Streams]:
         """Open a connection and close it in the end."""
         reader, writer = await self.connect()
         try:

@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -28,6 +28,11 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 REBOOT = 133  # how systemd-nspawn ends when its machine wants to be started again
 CLONE_NEWNET = 0x40000000
 
+# Where systemd keeps its groups of processes, on whatever kernel this is: cgroups(7).
+HIERARCHIES = ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified")
+# Becomes its arguments, in the groups that it is given first.
+IN_GROUPS = 'for group in $1; do echo $$ >"$group/cgroup.procs"; done; shift; exec "$@"'
+
 
 def missing() -> list[str]:
     """Return what a machine needs and this one does not have."""
@@ -37,7 +42,7 @@ def missing() -> list[str]:
 
 
 @contextlib.contextmanager
-def locked() -> Iterator[None]:
+def locked() -> Generator[None]:
     """Have others wait who want to put something into the cache."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
@@ -85,11 +90,21 @@ class Machine:
         self.binds = binds
         self.root = directory / "root"
         self.console = directory / "console"
+        self.name = f"e2e-{os.getpid()}-{directory.name}"[:60].rstrip("-")
+        # Groups of its own: a signal to a service would reach that of another
+        # machine, too, if the two had the same name.
+        self.groups = [
+            Path(hierarchy) / self.name
+            for hierarchy in HIERARCHIES
+            if (Path(hierarchy) / "cgroup.procs").exists()
+        ]
         self.leader = 0
         self.nspawn: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         """Boot it."""
+        for group in self.groups:
+            group.mkdir()
         for name in ("root", "upper", "work"):
             (self.directory / name).mkdir(parents=True)
         with locked():
@@ -121,16 +136,20 @@ class Machine:
                 self.nspawn.wait()
         subprocess.run(["umount", self.root], check=True)
         shutil.rmtree(self.directory)
+        for group in self.groups:
+            for path, *_inner in os.walk(group, topdown=False):
+                Path(path).rmdir()
 
     def boot(self) -> None:
         """Start it, until all its services have started."""
         binds = [f"--bind-ro={path}:{at}" for at, path in self.binds.items()]
-        name = f"e2e-{os.getpid()}-{self.directory.name}"[:60].rstrip("-")
+        groups = " ".join(map(str, self.groups))
         with self.console.open("ab") as console:
             self.nspawn = subprocess.Popen(
                 [
+                    *("sh", "-c", IN_GROUPS, "sh", groups),
                     *("systemd-nspawn", "--boot", f"--directory={self.root}"),
-                    *(f"--machine={name}", "--register=no", "--keep-unit"),
+                    *(f"--machine={self.name}", "--register=no", "--keep-unit"),
                     *("--private-network", "--console=pipe", *binds),
                 ],
                 stdin=subprocess.DEVNULL,
@@ -218,7 +237,7 @@ class Machine:
         return ["nsenter", f"--target={self.leader}", "--net", *command]
 
     @contextlib.contextmanager
-    def network(self) -> Iterator[None]:
+    def network(self) -> Generator[None]:
         """Let sockets that this thread makes belong to its network."""
         with Path("/proc/thread-self/ns/net").open() as ours:
             with Path(f"/proc/{self.leader}/ns/net").open() as its:

@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def free_ports(number: int) -> list[int]:
         return [listener.getsockname()[1] for listener in sockets]
 
 
-def site_of(project: Project, directory: Path, ports: list[int]) -> str:
+def site_of(project: Project, directory: Path, ports: Sequence[int]) -> str:
     """Return the project's nginx site for this directory and these ports."""
     slug = project.slug
     files = ("nginx-default.conf", "nginx.conf")
@@ -125,8 +125,14 @@ def make_certificate(directory: Path, name: str) -> None:
 
 
 @contextlib.contextmanager
-def serve(project: Project) -> Iterator[Plain]:
-    """Serve a project until the end of the block."""
+def serve(project: Project, ports: Sequence[int] = ()) -> Generator[Plain]:
+    """Serve a project until the end of the block.
+
+    Args:
+        project: With `https` or without.
+        ports: What to listen on in place of 80 and 443; by default, what is free.
+
+    """
     assert NGINX
     name = str(project.answers["server_name"]).split()[0]
     tls = project.answers["https"] == "yes"
@@ -135,7 +141,7 @@ def serve(project: Project) -> Iterator[Plain]:
         directory = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="e2e-"))
         )
-        ports = free_ports(2)
+        ports = ports or free_ports(2)
         make_certificate(directory, name)
         (directory / "site.conf").write_text(site_of(project, directory, ports))
         user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""

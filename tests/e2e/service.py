@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -29,16 +29,20 @@ class Site(Protocol):
     @property
     def client(self) -> Client:
         """A client for it."""
+        raise NotImplementedError
 
     @property
     def redirecting(self) -> Client:
         """A client for port 80."""
+        raise NotImplementedError
 
     def nginx_log(self) -> str:
         """Return what nginx has logged of requests."""
+        raise NotImplementedError
 
     def application_log(self) -> str:
         """Return what the application has logged."""
+        raise NotImplementedError
 
 
 @dataclass
@@ -152,7 +156,7 @@ class Service:
         self.machine.copy(self.project.path, self.home)
 
     @contextlib.contextmanager
-    def load(self, *, hold: bool = True, **plan: float) -> Iterator[Load]:
+    def load(self, *, hold: bool = True, **plan: float) -> Generator[Load]:
         """Load it as the plan says, and at least as long as the block takes."""
         options = {"port": self.client.port, "host": self.host, **plan}
         arguments = [f"--{k.replace('_', '-')}={v}" for k, v in options.items()]

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+import ssl
+from dataclasses import replace
 
 import pytest
 
@@ -168,14 +170,18 @@ def test_a_header_under_another_spelling_does_not_get_through(
 
 def test_another_host_is_not_answered(client: Client) -> None:
     """The connection is closed, or it is told that this is not the place."""
-    hosts = ["evil.example", "", "example.com.evil.example"]
-    # Beside a service on http alone, port 443 has no default server: the application
-    # itself refuses other names there, and it trusts this one.
-    hosts += [] if client.tls else ["127.0.0.1"]
+    hosts = ["evil.example", "", "example.com.evil.example", "127.0.0.1"]
     for host in hosts:
         lines = f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         answer = client.raw(lines.encode())
         assert answer == b"" or answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 421 "))
+
+
+def test_another_name_gets_no_certificate(secure: Site) -> None:
+    """Which would tell who serves here; nor does one who gives no name."""
+    for host in ("evil.example", "127.0.0.1"):
+        with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
+            replace(secure.client, host=host).get("/")
 
 
 def test_an_upload_arrives_whole(client: Client) -> None:

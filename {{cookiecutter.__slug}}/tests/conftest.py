@@ -1,0 +1,60 @@
+"""What the tests share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient, FlaskCliRunner
+
+from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.config import PREFIX, layout
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the settings of whoever runs the tests out of them."""
+    for name in list(os.environ):
+        if name.startswith(f"{PREFIX}_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def app() -> Flask:
+    """Return an application for tests."""
+    return create_app("testing")
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Return a client of the application."""
+    return app.test_client()
+
+
+@pytest.fixture
+def runner(app: Flask) -> FlaskCliRunner:
+    """Return a runner of the application's commands."""
+    return app.test_cli_runner()
+
+
+@pytest.fixture
+def production(monkeypatch: pytest.MonkeyPatch) -> Flask:
+    """Return an application as in production."""
+    monkeypatch.setenv(f"{PREFIX}_SECRET_KEY", "of this test, and long enough")
+    return create_app("production")
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a settings file, in the project's own format."""
+
+    def write(**settings: str) -> Path:
+        path = tmp_path / f"settings{layout.ENDING}"
+        prefix = {".env": f"{PREFIX}_"}.get(layout.ENDING, "")
+        lines = [f'{prefix}{name} = "{text}"' for name, text in settings.items()]
+        path.write_text("\n".join(lines))
+        return path
+
+    return write

@@ -1,0 +1,206 @@
+"""The command line: it starts, it stops, and it explains mistakes in one line."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from flask import Flask
+
+from {{ cookiecutter.__package }} import __main__, create_app
+from {{ cookiecutter.__package }}.__main__ import main
+from {{ cookiecutter.__package }}.config import PREFIX
+
+COMMAND = [sys.executable, "-m", create_app.__module__]
+
+# The same as the installed command, which lies beside the interpreter.
+INSTALLED = """
+import sys
+from {{ cookiecutter.__package }}.__main__ import main
+sys.argv[0] = sys.executable
+main()
+"""
+
+
+@contextmanager
+def running(*arguments: str) -> Generator[tuple[str, subprocess.Popen[str]]]:
+    """Start the service on a free port; yield its address and its process."""
+    command = [*COMMAND, "--port", "0", *arguments]
+    process = subprocess.Popen(
+        command, start_new_session=True, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        line = process.stderr.readline()
+        found = re.search(r"http://\S+", line)
+        assert found, line
+        yield found[0], process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the workers, too
+        process.communicate(timeout=10)
+
+
+def test_it_serves_with_the_settings_given_until_it_is_told_to_stop(
+    settings_file: Callable[..., Path],
+) -> None:
+    """The settings reach the application; it ends with code 0 on SIGTERM and Ctrl-C."""
+    path = settings_file(SECRET_KEY="of this test", SERVER_NAME="named.test")
+    arguments = ("--settings", str(path), "--env", "testing")
+    with running(*arguments) as one, running(*arguments) as two:
+        for (url, process), ending in ((one, signal.SIGTERM), (two, signal.SIGINT)):
+            with urlopen(f"{url}/healthz", timeout=10) as answer:
+                assert answer.status == 200
+            process.send_signal(ending)
+        for _, process in (one, two):
+            assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--port nine", "nine"),
+        ("--port 70000", "70000"),
+        ("--no-such-option", "--no-such-option"),
+        ("unexpected", "unexpected"),
+        ("--env prod", "prod"),
+        ("--settings /no/such/file", "/no/such/file"),
+        ("--env testing --host 192.0.2.1", "cannot listen on 192.0.2.1"),
+        ("--env production", "SECRET_KEY: None (Flask) is not set"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_code_2(
+    arguments: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No traceback, no usage message that hides the point."""
+    assert said in only_line_of(arguments.split(), capsys)
+
+
+@pytest.mark.parametrize("more", [[], ["--debug"]])
+def test_a_port_in_use_gets_one_line_and_code_2(
+    more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is found out before a server starts."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        line = only_line_of(["--env", "testing", "--port", port, *more], capsys)
+    assert f"cannot listen on 127.0.0.1 port {port}" in line
+
+
+def only_line_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run the command, which fails; return what it says."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    return said.err
+
+
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """No manual is needed."""
+    main(["--help"])
+    said = capsys.readouterr().out
+    options = ("--settings", "--env", "--host", "--port", "--debug", "--check")
+    for word in (*options, f"{PREFIX}_ENV"):
+        assert word in said
+
+
+def test_the_address_that_it_names_can_be_asked() -> None:
+    """Even if it listens on all addresses, which 0 stands for."""
+    for host in ("127.0.0.1", "0"):
+        with __main__.listen(host, 0) as listener:
+            port = listener.getsockname()[1]
+            assert __main__.url_of(listener) == f"http://127.0.0.1:{port}"
+
+
+def test_check_says_whether_it_would_start(capsys: pytest.CaptureFixture[str]) -> None:
+    """It serves nothing: `systemctl reload` asks this before it reloads."""
+    main(["--env", "testing", "--check"])
+    assert "would start" in capsys.readouterr().err
+    assert "SECRET_KEY" in only_line_of(["--env", "production", "--check"], capsys)
+
+
+def test_check_refuses_an_application_that_always_fails(
+    settings_file: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`deploy/install` asks this before it lets a release serve."""
+
+    def fail() -> None:
+        raise RuntimeError
+
+    def create_broken_app(config: dict[str, Any]) -> Flask:
+        app = create_app(config)
+        app.before_request(fail)
+        return app
+
+    monkeypatch.setattr(__main__, "create_app", create_broken_app)
+    path = settings_file(SECRET_KEY="of this test")
+    with pytest.raises(SystemExit) as end:
+        main(["--settings", str(path), "--check"])
+    assert end.value.code == 2
+    assert "/healthz answers 500" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd runs on Linux")
+def test_it_serves_the_socket_that_systemd_has_made(
+    settings_file: Callable[..., Path],
+) -> None:
+    """It says when it is ready, and leaves the socket there when it ends."""
+    path = settings_file(SECRET_KEY="of this test")
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        socket.socket(socket.AF_UNIX) as listener,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd,
+    ):
+        listener.bind(f"{directory}/listener")
+        listener.listen()
+        systemd.bind(f"{directory}/notify")
+        systemd.settimeout(20)
+        process = activate(listener, f"{directory}/notify", "--settings", str(path))
+        try:
+            while b"READY=1" not in systemd.recv(1000):
+                pass  # uWSGI says more, and before
+            assert is_refused(f"{directory}/listener")
+            process.terminate()
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
+            process.wait(timeout=10)
+        assert Path(f"{directory}/listener").is_socket()
+
+
+def is_refused(path: str) -> bool:
+    """Send what is no request, in HTTP or in uWSGI's protocol; wait for the end."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(path)
+        client.sendall(bytes(4) + b"\r\n\r\n")
+        answer = client.recv(1000)
+    return answer == b"" or b" 400 " in answer
+
+
+def activate(
+    listener: socket.socket, notify: str, *arguments: str
+) -> subprocess.Popen[bytes]:
+    """Start the service as its unit does: see sd_listen_fds(3) and sd_notify(3)."""
+    start = (
+        f"export LISTEN_FDS=1 LISTEN_PID=$$ NOTIFY_SOCKET={notify}; "
+        'exec "$@" 3<&0 0</dev/null'
+    )
+    return subprocess.Popen(
+        ["/bin/sh", "-c", start, "sh", sys.executable, "-c", INSTALLED, *arguments],
+        stdin=listener.fileno(),
+    )

@@ -1,0 +1,135 @@
+"""The command line: run the service, by itself or under systemd."""
+
+import os
+import signal
+import socket
+import sys
+from http import HTTPStatus
+from typing import Any
+
+import click
+from flask import Flask
+from werkzeug.serving import is_running_from_reloader
+
+from . import create_app, server
+from .config import ENVIRONMENTS, PREFIX, load_config
+from .config.layout import ENDING
+
+NAME = "{{ cookiecutter.project_slug }}"
+
+
+@click.command(
+    NAME,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    epilog=f"Without --env and --settings, the variables {PREFIX}_ENV and {PREFIX}_CFG "
+    f"say the same. `flask --app {__package__} config` shows what results.",
+)
+@click.option("--settings", metavar="FILE", help=f"Settings file ({ENDING}).")
+@click.option(
+    "--env",
+    type=click.Choice(ENVIRONMENTS),
+    help="Environment.  [default: production; development with --debug]",
+)
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option("--debug", is_flag=True, help="Develop: reload code, show errors.")
+@click.option("--check", is_flag=True, help="Only find out whether it would start.")
+@click.version_option(package_name=NAME)
+def command(  # noqa: PLR0913 - an argument for each option
+    settings: str | None,
+    env: str | None,
+    host: str,
+    port: int,
+    *,
+    debug: bool,
+    check: bool,
+) -> None:
+    """Run the service by itself on http://HOST:PORT, until SIGTERM or Ctrl-C.
+
+    Started by systemd with a socket, it serves that instead.
+    """
+    if debug and env is None:
+        env = "development"
+    given = {"ENV": env, "CFG": settings}
+    config: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    # Find mistakes before anything starts.
+    load_config(Flask(str(__package__)), config)
+    if check:
+        check_health(create_app(config))
+        click.echo(f"{NAME} would start", err=True)
+    elif debug:
+        develop(host, port, config)
+    elif listener := listener_of_systemd():
+        if listener.family == socket.AF_UNIX:
+            # Nobody but nginx can connect to it, so what it forwards can be trusted.
+            config["PROXY_HOPS"] = 1
+        server.serve(listener, config)
+    else:
+        listener = listen(host, port)
+        url = url_of(listener)
+        click.echo(f"{NAME} listens on {url} (stop it with Ctrl-C)", err=True)
+        server.serve(listener, config)
+
+
+def check_health(app: Flask) -> None:
+    """Refuse an application that fails even when asked whether it is alive."""
+    answer = app.test_client().get("/healthz")
+    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        message = f"it would start, but /healthz answers {answer.status}"
+        raise click.ClickException(message)
+
+
+def listener_of_systemd() -> socket.socket | None:
+    """Return the socket that systemd listens on for this process: sd_listen_fds(3)."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    return socket.socket(fileno=3)
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the address at which the service answers."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host) or host  # noqa: S104
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on the address, or say why that cannot be."""
+    try:
+        family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(address[:2], family=family)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        message = f"cannot listen on {host} port {port}: {reason}"
+        raise click.ClickException(message) from error
+
+
+def develop(host: str, port: int, config: dict[str, Any]) -> None:
+    """Serve with Flask's development server, its reloader and its debugger."""
+    if not is_running_from_reloader():
+        listen(host, port).close()  # find out whether the server will be able to
+    # The reloader is two processes: leave in order, so that neither stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    create_app(config).run(host, port, debug=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run `command`; a mistake of the user's ends it with one line and code 2."""
+    try:
+        command.main(arguments, standalone_mode=False)
+    except click.ClickException as error:
+        click.echo(f"{NAME}: {error.format_message()}", err=True)
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
