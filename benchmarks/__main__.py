@@ -11,8 +11,8 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from . import bake, request, restart, start, throughput
-from .measure import Plan, Report, run, table
+from . import bake, growth, request, restart, start, throughput
+from .measure import Plan, Report, run
 from .picture import draw
 
 HERE = Path(__file__).parent
@@ -23,6 +23,7 @@ BENCHMARKS = {
     "request": request,
     "throughput": throughput,
     "restart": restart,
+    "growth": growth,
 }
 PACKAGES = ("cookiecutter", "flask", "werkzeug", "gunicorn", "pyuwsgi", "waitress")
 
@@ -59,15 +60,14 @@ def main() -> None:
             plan = Plan(Path(directory), options.smoke, options.peer)
             report = BENCHMARKS[name].measure(plan)
         write(target, name, report)
-        print(f"{table(report.rows)}{time.monotonic() - started:.0f} s\n", flush=True)
+        print(f"{report.text}{time.monotonic() - started:.0f} s\n", flush=True)
 
 
 def write(target: Path, name: str, report: Report) -> None:
     """Write a picture, and what stands between the marks of a benchmark in README."""
     (target / f"{name}.svg").write_text(draw(report.title, report.bars))
     picture = f"![{report.title}]({name}.svg)"
-    parts = [picture, table(report.rows), report.more, f"{machine()}\n"]
-    text = "\n\n".join(part.rstrip("\n") for part in parts if part)
+    text = f"{picture}\n\n{report.text}\n{machine()}"
     readme = target / "README.md"
     marks = rf"(<!-- {name} -->\n).*?(<!-- end -->\n)"
     filled, number = re.subn(

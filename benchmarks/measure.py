@@ -70,9 +70,8 @@ class Report:
     """What a benchmark has found."""
 
     title: str  # of the picture
-    rows: list[dict[str, str]] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
-    more: str = ""  # Markdown below the table
+    text: str = ""  # Markdown, with the tables
 
 
 def in_turn(rounds: int, cases: Mapping[K, Callable[[], T]]) -> dict[K, list[T]]:

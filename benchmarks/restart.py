@@ -15,7 +15,7 @@ from e2e.service import Service
 
 from . import serving
 from .applications import bake
-from .measure import Bar, Plan, Report, Samples, in_turn, ratio
+from .measure import Bar, Plan, Report, Samples, in_turn, ratio, table
 
 TARGET = 1.5
 PATH = "/healthz"
@@ -46,12 +46,13 @@ def measure(plan: Plan) -> Report:
         cases = {s: partial(restart, service) for s, service in services.items()}
         restarts = in_turn(plan.times(9), cases)
     report = Report("Longest request in a restart, as a multiple of a cold start")
+    rows = []
     for server, found in restarts.items():
         longest: Samples = [one.longest for one in found]
         cold: Samples = [one.cold for one in found]
         spread = ratio(longest, cold)
         report.bars.append(Bar(server, spread, TARGET))
-        report.rows.append(
+        rows.append(
             {
                 "server": server,
                 "cold start": f"{statistics.median(cold):.2f} s",
@@ -59,6 +60,7 @@ def measure(plan: Plan) -> Report:
                 "ratio": str(spread),
             }
         )
+    report.text = table(rows)
     return report
 
 

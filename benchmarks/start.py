@@ -30,13 +30,14 @@ def measure(plan: Plan) -> Report:
         {n: partial(start, a, plan.times(5)) for n, a in applications.items()},
     )
     report = Report(f"Time to start, as a multiple of {BASELINE}")
+    rows = []
     for name, seconds in samples.items():
         spread = ratio(seconds, samples[BASELINE])
         report.bars.append(Bar(name, spread, None if name == BASELINE else TARGET))
         time = f"{Spread.of(seconds).median * 1e3:.1f} ms"
-        report.rows.append({"": name, "time": time, "ratio": str(spread)})
+        rows.append({"": name, "time": time, "ratio": str(spread)})
     bare_one, first, *_ = applications.values()
-    report.more = what_for(bare_one, first, plan.times(9))
+    report.text = f"{table(rows)}\n{what_for(bare_one, first, plan.times(9))}"
     return report
 
 

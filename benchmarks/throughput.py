@@ -47,8 +47,6 @@ def measure(plan: Plan) -> Report:
         loads = in_turn(plan.times(5), cases)
         memory = {key: site.memory() for key, site in served.items()}
     report = Report("Requests a second, as a multiple of bare Flask on the same server")
-    for key, found in loads.items():
-        report.rows.append(row(key, found, loads))
     for server, what, keep in keys:
         if what != ALONE:
             label = f"{server}, {what}{'' if keep else ', new connections'}"
@@ -56,13 +54,14 @@ def measure(plan: Plan) -> Report:
                 rates(loads[server, what, keep]), rates(loads[server, ALONE, keep])
             )
             report.bars.append(Bar(label, spread, TARGET if keep else None))
-    report.more = "Memory of a worker (PSS, in MB), after the load:\n\n" + table(
-        [
-            {"server": server}
-            | {what: f"{memory[server, what]:.0f}" for what in (ALONE, VIEW, PROJECT)}
-            for server in SERVERS
-        ]
-    )
+    rows = [row(key, found, loads) for key, found in loads.items()]
+    megabytes = [
+        {"server": server}
+        | {what: f"{memory[server, what]:.0f}" for what in (ALONE, VIEW, PROJECT)}
+        for server in SERVERS
+    ]
+    title = "Memory of a worker after the load (PSS, in MB):"
+    report.text = f"{table(rows)}\n{title}\n\n{table(megabytes)}"
     return report
 
 
