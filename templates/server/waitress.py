@@ -38,7 +38,8 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
         # Behind nginx each connection is one request, and what cannot be worked on
         # at once waits in the kernel, where a restart does not lose it. By itself,
         # a server has clients that keep their connections without asking anything.
-        connection_limit=2 * THREADS if behind_nginx else 1000,
+        # waitress counts two more: the socket it listens on, and one of its own.
+        connection_limit=2 * THREADS + 2 if behind_nginx else 1000,
         # waitress listens again with its own backlog of 1024; a full one refuses.
         backlog=4096,
         # Which proxies to trust is said by PROXY_HOPS.
