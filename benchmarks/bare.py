@@ -6,7 +6,6 @@ from flask import Flask, Response, jsonify
 def create_app(_config: object = None) -> Flask:
     """Make an application of its own; it is called as that of a rendered project."""
     app = Flask(__name__)
-    app.config["SECRET_KEY"] = "as any application in production"  # noqa: S105
 
     @app.get("/healthz")
     def healthz() -> Response:

@@ -22,7 +22,7 @@ deploy/install deploy/maintenance.html deploy/nginx-default.conf deploy/nginx.co
 deploy/rename deploy/rollback deploy/uninstall
 PKG/__init__.py PKG/__main__.py PKG/commands.py PKG/errors.py PKG/headers.py
 PKG/health.py PKG/log.py PKG/overload.py PKG/pages.py PKG/py.typed PKG/request_id.py
-PKG/server.py PKG/wsgi.py
+PKG/server.py PKG/sessions.py PKG/wsgi.py
 PKG/config/__init__.py PKG/config/checks.py PKG/config/layout.py
 PKG/static/icon.svg PKG/static/style.css
 PKG/templates/base.html PKG/templates/description.html PKG/templates/error.html

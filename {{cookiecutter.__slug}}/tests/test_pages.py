@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 from wsgiref.validate import validator
 
 import pytest
-from flask import Flask, Response
+from flask import Flask, Response, session
 from flask.testing import FlaskClient
 from werkzeug.test import Client
 
@@ -115,6 +115,26 @@ def test_what_answers_before_the_views_has_the_id_and_the_headers(app: Flask) ->
     assert answer.text == "no"
     assert answer.headers["X-Request-ID"]
     assert answer.headers["Content-Security-Policy"]
+
+
+def test_a_session_lasts_from_one_request_to_the_next(app: Flask) -> None:
+    """It begins in a request without cookies; one that is not used sets none."""
+
+    @app.get("/visits")
+    def count() -> str:
+        session["visits"] = session.get("visits", 0) + 1
+        return str(session["visits"])
+
+    client = app.test_client()
+    assert "Set-Cookie" not in client.get("/").headers
+    assert [client.get("/visits").text for _ in range(3)] == ["1", "2", "3"]
+
+
+def test_without_a_key_a_session_says_that_it_needs_one(app: Flask) -> None:
+    """Instead of losing what is put into it."""
+    app.config["SECRET_KEY"] = None
+    with app.test_request_context("/"), pytest.raises(RuntimeError, match="secret key"):
+        session["visits"] = 1
 
 
 def test_an_untrusted_host_gets_an_error_page(production: Flask) -> None:

@@ -6,6 +6,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from . import commands, errors, health, log, overload, pages
 from .config import Source, load_config
 from .headers import ResponseHeaders
+from .sessions import SessionInterface
 
 __all__ = ["create_app"]
 
@@ -23,6 +24,7 @@ def create_app(config: Source = None) -> Flask:
 
     """
     app = Flask(__name__)
+    app.session_interface = SessionInterface()
     load_config(app, config)
     log.init_app(app)
 
