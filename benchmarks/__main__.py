@@ -6,8 +6,10 @@ import os
 import platform
 import re
 import shutil
+import sys
 import tempfile
 import time
+import traceback
 from importlib.metadata import version
 from pathlib import Path
 
@@ -53,14 +55,28 @@ def main() -> None:
         target = SMOKE
         target.mkdir(exist_ok=True, parents=True)
         shutil.copy(HERE / "README.md", target)
-    for name in options.names or BENCHMARKS:
-        print(f"{name} ...", flush=True)
-        started = time.monotonic()
+    failed = [
+        name
+        for name in options.names or BENCHMARKS
+        if not succeeds(name, target, smoke=options.smoke, peers=options.peer)
+    ]
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def succeeds(name: str, target: Path, *, smoke: bool, peers: list[Path]) -> bool:
+    """Run a benchmark; if it fails, say why, so that the others can still be run."""
+    print(f"{name} ...", flush=True)
+    started = time.monotonic()
+    try:
         with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-            plan = Plan(Path(directory), options.smoke, options.peer)
-            report = BENCHMARKS[name].measure(plan)
-        write(target, name, report)
-        print(f"{report.text}{time.monotonic() - started:.0f} s\n", flush=True)
+            report = BENCHMARKS[name].measure(Plan(Path(directory), smoke, peers))
+    except Exception:  # noqa: BLE001 - whatever it is
+        traceback.print_exc()
+        return False
+    write(target, name, report)
+    print(f"{report.text}{time.monotonic() - started:.0f} s\n", flush=True)
+    return True
 
 
 def write(target: Path, name: str, report: Report) -> None:

@@ -39,7 +39,7 @@ def measure(plan: Plan) -> Report:
 def blueprints(plan: Plan, bars: list[Bar]) -> list[dict[str, str]]:
     """Start applications with some blueprints, and call the view of the last one."""
     cases = {}
-    for number in BLUEPRINTS:
+    for number in plan.some(BLUEPRINTS):
         for name, make in (
             ("bare", applications.bare),
             ("ours", applications.rendered),
@@ -52,7 +52,7 @@ def blueprints(plan: Plan, bars: list[Bar]) -> list[dict[str, str]]:
     found = in_turn(plan.times(5), cases)
     rows = []
     for what in ("start", "request"):
-        for number in BLUEPRINTS:
+        for number in plan.some(BLUEPRINTS):
             ours, bare = (found[what, name, number] for name in ("ours", "bare"))
             spread = ratio(ours, bare)
             bars.append(Bar(f"{what}, blueprints: {number}", spread))
@@ -81,7 +81,7 @@ def numbers(plan: Plan, bars: list[Bar]) -> list[dict[str, str]]:
     cases = {}
     with contextlib.ExitStack() as stack:
         for server in SERVERS:
-            first, *others = choices(project_of(server, room / server))
+            first, *others = plan.some(choices(project_of(server, room / server)))
             usual[server] = first
             for counts in (first, *others):
                 project = project_of(server, room / f"{server}-{named(counts)}")
@@ -141,7 +141,7 @@ def connections(plan: Plan, bars: list[Bar]) -> list[dict[str, str]]:
         for server in SERVERS:
             project = applications.bake(room / server, wsgi_server=server)
             site = stack.enter_context(serving.behind_nginx(project))
-            for number in CONNECTIONS:
+            for number in plan.some(CONNECTIONS):
                 load = partial(site.load, plan.times(2), connections=number)
                 cases[server, number] = load
         found = in_turn(plan.times(5), cases)

@@ -29,6 +29,10 @@ class Plan:
         """Return how often to do what is done so often; once in a smoke test."""
         return 1 if self.smoke else number
 
+    def some(self, items: Sequence[T]) -> Sequence[T]:
+        """Return what is to be measured; no more than two things in a smoke test."""
+        return items[:2] if self.smoke else items
+
     def room(self, name: str) -> Path:
         """Return a new directory."""
         path = self.directory / name

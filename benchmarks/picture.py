@@ -11,7 +11,7 @@ STYLE = """
   .bar { fill: #0969da; }
   path { fill: none; stroke: #8c959f; stroke-width: 2; }
   .spread { stroke: #1f2328; }
-  .target { stroke: #cf222e; stroke-dasharray: 4 2; }
+  .target { stroke: #cf222e; stroke-width: 3; }
   @media (prefers-color-scheme: dark) {
     text { fill: #f0f6fc; }
     .note { fill: #9198a1; }
@@ -20,13 +20,10 @@ STYLE = """
     .target { stroke: #ff7b72; }
   }
 """
-NOTE = (
-    "bar: the median ratio; line in it: quartiles; grey: the baseline; red: the target"
-)
+NOTE = "bar: the median; line in it: quartiles; grey: the baseline; red: the target"
 
-# In pixels: the height of a row, the width of the labels, of the longest bar and of
-# the number behind it.
-ROW, LEFT, LONGEST, RIGHT = 24, 300, 380, 60
+# In pixels: the height of a row, the width of the labels, the longest bar, the numbers.
+ROW, LEFT, LONGEST, RIGHT = 24, 360, 360, 50
 
 
 def draw(title: str, bars: Sequence[Bar]) -> str:
@@ -54,13 +51,12 @@ def draw_bar(bar: Bar, top: float, scale: float) -> list[str]:
         for value in (bar.spread.low, bar.spread.median, bar.spread.high)
     )
     line, middle, bottom = top + ROW * 0.7, top + ROW / 2, top + ROW
-    behind = max(median, high) + 8
     size = f'width="{median - LEFT:.1f}" height="{ROW - 6}"'
     parts = [
         f'<text x="{LEFT - 8}" y="{line}" text-anchor="end">{escape(bar.label)}</text>',
         f'<rect class="bar" x="{LEFT}" y="{top + 3}" {size}/>',
         f'<path class="spread" d="M{low:.1f} {middle}H{high:.1f}"/>',
-        f'<text x="{behind:.1f}" y="{line}">{bar.spread.median:.2f}</text>',
+        f'<text x="{LEFT + LONGEST + 8}" y="{line}">{bar.spread.median:.2f}</text>',
     ]
     if bar.target is not None:
         target = LEFT + bar.target * scale
