@@ -7,7 +7,7 @@ import re
 import statistics
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from conftest import PYTHON, Project, clean_environment
@@ -57,14 +57,17 @@ class Load:
     p999: float
     longest: float
     failed: int
+    server: float = 0.0  # microseconds of processor time for each request
+    nginx: float = 0.0
 
 
 @dataclass(frozen=True)
 class Served:
-    """Something that answers on a port."""
+    """Something that answers on a port, and the ids of its processes."""
 
     port: int
-    processes: list[int]  # of the server, without nginx
+    server: list[int]
+    nginx: list[int] = field(default_factory=list)
 
     def load(
         self,
@@ -77,12 +80,19 @@ class Served:
         """Load it for some seconds."""
         headers = HEADERS if keep else HEADERS | {"Connection": "close"}
         command = wrk(self.port, seconds, path, connections, headers)
+        server, nginx = processor_time(self.server), processor_time(self.nginx)
         result = subprocess.run(command, capture_output=True, check=True, text=True)
-        return parse(result.stdout)
+        server, nginx = (
+            processor_time(self.server) - server,
+            processor_time(self.nginx) - nginx,
+        )
+        load = parse(result.stdout)
+        requests = load.rate * seconds / 1e6
+        return replace(load, server=server / requests, nginx=nginx / requests)
 
     def memory(self) -> float:
         """Return the megabytes of one worker, its share of what they share (PSS)."""
-        workers = [pid for pid in self.processes if not children(pid)]
+        workers = [pid for pid in self.server if not children(pid)]
         return statistics.mean(map(proportional_set_size, workers))
 
 
@@ -121,6 +131,15 @@ def proportional_set_size(pid: int) -> float:
     return int(re.findall(r"^Pss: +(\d+) kB$", text, re.MULTILINE)[0]) / 1024
 
 
+def processor_time(processes: list[int]) -> float:
+    """Return how many seconds processes have computed."""
+    ticks = 0
+    for pid in processes:
+        _, _, fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")
+        ticks += sum(map(int, fields.split()[11:13]))  # utime and stime, proc(5)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def command_of(pid: int) -> str:
     """Return what a process is called by."""
     return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
@@ -152,8 +171,9 @@ def behind_nginx(project: Project) -> Iterator[Served]:
     before = descendants(os.getpid())
     with plain.serve(project) as served:
         started = descendants(os.getpid()) - before
-        server = [pid for pid in started if "nginx" not in command_of(pid)]
-        yield Served(served.client.port, server)
+        nginx = [pid for pid in started if "nginx" in command_of(pid)]
+        server = [pid for pid in started if pid not in nginx]
+        yield Served(served.client.port, server, nginx)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from .measure import Bar, Plan, Report, Samples, in_turn, ratio, table
 from .serving import Load, Served
 
 TARGET = 0.85
-STATIC = "/static/icon.svg"
+STATIC = ("nginx", "a static file")
 SECONDS = 2
 
 ALONE = "bare Flask, no nginx"
@@ -41,8 +41,8 @@ def measure(plan: Plan) -> Report:
         }
         nginx = served[SERVERS[0], PROJECT]
         for keep in (True, False):
-            cases["nginx", "a static file", keep] = partial(
-                nginx.load, plan.times(SECONDS), STATIC, keep=keep
+            cases[*STATIC, keep] = partial(
+                nginx.load, plan.times(SECONDS), "/static/icon.svg", keep=keep
             )
         loads = in_turn(plan.times(5), cases)
         memory = {key: site.memory() for key, site in served.items()}
@@ -81,15 +81,19 @@ def row(key: Key, found: list[Load], loads: dict[Key, list[Load]]) -> dict[str, 
     """Return a row of the table."""
     server, what, keep = key
     baseline = loads.get((server, ALONE, keep), found)
+    static = ratio(rates(found), rates(loads[*STATIC, keep]))
     return {
         "server": server,
         "keep-alive": "yes" if keep else "no",
         "what": what,
         "requests/s": f"{statistics.median(rates(found)):.0f}",
         "ratio": str(ratio(rates(found), rates(baseline))),
+        "to the file": f"{static.median:.3f}",
         "p50 ms": median_of(found, "p50"),
         "p99 ms": median_of(found, "p99"),
         "p99.9 ms": median_of(found, "p999"),
+        "server µs": median_of(found, "server", digits=0),
+        "nginx µs": median_of(found, "nginx", digits=0),
     }
 
 
@@ -99,6 +103,6 @@ def rates(loads: list[Load]) -> Samples:
     return [load.rate for load in loads]
 
 
-def median_of(loads: list[Load], name: str) -> str:
+def median_of(loads: list[Load], name: str, digits: int = 1) -> str:
     """Return the median of a time."""
-    return f"{statistics.median(getattr(load, name) for load in loads):.1f}"
+    return f"{statistics.median(getattr(load, name) for load in loads):.{digits}f}"
