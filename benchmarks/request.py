@@ -1,6 +1,5 @@
 """A request, without a server: what a project adds to its views."""
 
-import collections
 import json
 import os
 import pstats
@@ -8,6 +7,7 @@ import re
 import statistics
 import sys
 import time
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -71,18 +71,18 @@ class Call:
         )
         return int(re.findall(r"Collected : (\d+)", result.stderr)[0])
 
-    def profile(self, number: int) -> collections.Counter[str]:
+    def profile(self, number: int) -> defaultdict[str, float]:
         """Return the microseconds that it spends in each module, by cProfile."""
         output = self.application.directory / "profile"
         arguments = ["-m", "cProfile", "-o", str(output), *self.arguments(number)[1:]]
         self.application.python(*arguments)
-        times: collections.Counter[str] = collections.Counter()
+        times: defaultdict[str, float] = defaultdict(float)
         stats = pstats.Stats(str(output)).stats  # type: ignore[attr-defined]
         for (file, _, _), (_, _, own, _, callers) in stats.items():
             # What is written in C belongs to who calls it.
-            by_file = {file: own}
+            by_file: defaultdict[str, float] = defaultdict(float, {file: own})
             if file == "~":
-                by_file = collections.Counter()
+                by_file = defaultdict(float)
                 for (caller, _, _), (_, _, part, _) in callers.items():
                     by_file[caller] += part
             for name, seconds in by_file.items():
@@ -147,12 +147,11 @@ def where(bare: Call, project: Call) -> str:
     """Say in which modules a project's request spends more time than a bare one."""
     before, after = (call.profile(5000) for call in (bare, project))
     total = sum(after.values())
-    more = collections.Counter(
-        {name: after[name] - before[name] for name in after}
-    ).most_common(10)
+    more = {name: after[name] - before[name] for name in list(after)}
+    most = sorted(more, key=lambda name: more[name], reverse=True)[:10]
     rows = [
-        {"module": f"`{name}`", "share of the request": f"{time / total:.0%}"}
-        for name, time in more
+        {"module": f"`{name}`", "share of the request": f"{more[name] / total:.0%}"}
+        for name in most
     ]
     title = "Where the project's `/healthz` spends more than the bare one (cProfile):"
     return f"{title}\n\n{table(rows)}"

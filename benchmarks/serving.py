@@ -6,7 +6,8 @@ import os
 import re
 import statistics
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -166,10 +167,12 @@ def settings_of(project: Project) -> list[Path]:
 
 
 @contextlib.contextmanager
-def behind_nginx(project: Project) -> Iterator[Served]:
+def behind_nginx(project: Project) -> Generator[Served]:
     """Serve a project by the nginx and the server that it comes with."""
     before = descendants(os.getpid())
+    processes, _ = counts(project)
     with plain.serve(project) as served:
+        time.sleep(processes)  # the first of them answers before the others are there
         started = descendants(os.getpid()) - before
         nginx = [pid for pid in started if "nginx" in command_of(pid)]
         server = [pid for pid in started if pid not in nginx]
@@ -177,7 +180,7 @@ def behind_nginx(project: Project) -> Iterator[Served]:
 
 
 @contextlib.contextmanager
-def alone(server: str, application: Application, project: Project) -> Iterator[Served]:
+def alone(server: str, application: Application, project: Project) -> Generator[Served]:
     """Serve the least application by a server alone, in as many threads as a project's.
 
     Args:
@@ -199,6 +202,7 @@ def alone(server: str, application: Application, project: Project) -> Iterator[S
     )
     try:
         eventually(lambda: plain.answers(Client("localhost", port)))
+        time.sleep(processes)  # as above
         yield Served(port, [process.pid, *descendants(process.pid)])
     finally:
         process.terminate()
