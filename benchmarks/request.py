@@ -44,7 +44,8 @@ class Call:
         """Return the arguments of Python that make it so many times."""
         headers = dict(self.headers)
         if headers:
-            headers["X-Request-Start"] = f"{time.time():.3f}"
+            # An hour too late to be refused, however slow valgrind is.
+            headers["X-Request-Start"] = f"{time.time() + 3600:.3f}"
         return [
             *("-P", str(CALLS), self.application.package, json.dumps(self.settings)),
             *(self.path, json.dumps(headers), str(number)),
