@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
+import textwrap
 import time
 import traceback
 from importlib.metadata import version
@@ -83,7 +84,7 @@ def write(target: Path, name: str, report: Report) -> None:
     """Write a picture, and what stands between the marks of a benchmark in README."""
     (target / f"{name}.svg").write_text(draw(report.title, report.bars))
     picture = f"![{report.title}]({name}.svg)"
-    text = f"{picture}\n\n{report.text}\n{machine()}"
+    text = "\n\n".join([picture, report.text.rstrip(), textwrap.fill(machine(), 96)])
     readme = target / "README.md"
     marks = rf"(<!-- {name} -->\n).*?(<!-- end -->\n)"
     filled, number = re.subn(
@@ -109,7 +110,7 @@ def machine() -> str:
         *(system, f"Linux {kernel}", f"Python {platform.python_version()}"),
         *(*versions, f"nginx {nginx}"),
     ]
-    return f"*{', '.join(parts)}*"
+    return f"Measured on {', '.join(parts)}."
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def measure(plan: Plan) -> Report:
         target = TARGET if name == "this template" else None
         report.bars.append(Bar(name, spread, target))
         milliseconds = f"{Spread.of(seconds).median * 1e3:.0f} ms"
-        rows.append({"": name, "time": milliseconds, "ratio": str(spread)})
+        rows.append({"what": name, "time": milliseconds, "ratio": str(spread)})
     report.text = table(rows)
     return report
 

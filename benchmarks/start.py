@@ -35,7 +35,7 @@ def measure(plan: Plan) -> Report:
         spread = ratio(seconds, samples[BASELINE])
         report.bars.append(Bar(name, spread, None if name == BASELINE else TARGET))
         time = f"{Spread.of(seconds).median * 1e3:.1f} ms"
-        rows.append({"": name, "time": time, "ratio": str(spread)})
+        rows.append({"what": name, "time": time, "ratio": str(spread)})
     bare_one, first, *_ = applications.values()
     report.text = f"{table(rows)}\n{what_for(bare_one, first, plan.times(9))}"
     return report
