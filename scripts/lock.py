@@ -2,7 +2,7 @@
 
 Writes `requirements.txt` and `judges/requirements.txt`, then the parts from which a
 rendered project's own `requirements.txt` and `requirements-dev.txt` are put together,
-under `templates/requirements`. A lock names versions and hashes, but no index: it is
+under `templates/requirements` and in the folders of the choices. A lock names versions and hashes, but no index: it is
 installed from whatever index pip is set up for.
 """
 
@@ -88,11 +88,11 @@ def main() -> None:
             "--group", "build", directory=directory / f"x-{servers[0]}"
         )
     write(PARTS / "base.txt", base)
-    write(PARTS / "env.txt", without(environment, first))
+    write(ROOT / "templates/config_layout/env/requirements.txt", without(environment, first))
     write(PARTS / "dev.txt", without(develop, first))
     write(PARTS / "build.txt", {k: v for k, v in develop.items() if k in build})
     for server, lock in locks.items():
-        write(PARTS / f"{server}.txt", without(lock, base))
+        write(ROOT / "templates/wsgi_server" / server / "requirements.txt", without(lock, base))
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ def test_the_answers_reach_the_metadata(bake: Bake) -> None:
 def test_files_have_names_that_every_system_can_check_out() -> None:
     """No character that Windows refuses, and no path too long for it."""
     root = Path(__file__).parents[1]
-    template = root / "{{cookiecutter.__slug}}"
+    template = root / "{{cookiecutter.project_slug}}"
     for path in template.rglob("*"):
         name = path.relative_to(root).as_posix()
         assert not re.search(r'[<>"|?*:\\]', name), name

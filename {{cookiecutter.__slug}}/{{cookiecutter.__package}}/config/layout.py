@@ -1,1 +1,0 @@
-{% include 'config/' ~ cookiecutter.config_layout ~ '/layout.py' %}

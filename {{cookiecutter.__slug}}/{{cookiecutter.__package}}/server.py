@@ -1,1 +1,0 @@
-{% include 'server/' ~ cookiecutter.wsgi_server ~ '.py' %}

@@ -1,0 +1,1 @@
+{% include cookiecutter.__parts ~ 'config_layout/' ~ cookiecutter.config_layout ~ '/layout.py' %}
