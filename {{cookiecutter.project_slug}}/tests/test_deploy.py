@@ -8,8 +8,7 @@ from flask import Flask
 
 from {{ cookiecutter.__package }}.config import layout
 from {{ cookiecutter.__package }}.headers import HEADERS
-from {{ cookiecutter.__package }}.overload import LONGEST_WAIT
-from {{ cookiecutter.__package }}.request_id import VALID
+from {{ cookiecutter.__package }}.proxy import LONGEST_WAIT, VALID_ID
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -150,7 +149,7 @@ def test_nginx_takes_the_static_files_from_the_current_release(app: Flask) -> No
 
 def test_the_application_accepts_the_ids_that_nginx_accepts() -> None:
     """Otherwise nginx and the application would log different ones."""
-    assert f'"~^{VALID.pattern}$" $http_x_request_id' in NGINX
+    assert f'"~^{VALID_ID.pattern}$" $http_x_request_id' in NGINX
 
 
 def test_nginx_says_when_it_passed_a_request_on() -> None:

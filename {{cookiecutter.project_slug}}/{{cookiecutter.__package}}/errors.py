@@ -6,7 +6,7 @@ from flask import Flask, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from .request_id import current_id
+from .proxy import current_request_id
 
 PROBLEM = "application/problem+json"  # RFC 9457
 
@@ -36,7 +36,7 @@ def answer(error: HTTPException) -> ResponseReturnValue:
         "title": error.name,
         "status": error.code,
         "detail": error.description,
-        "request_id": current_id(),
+        "request_id": current_request_id(),
     }
     known = {name: value for name, value in problem.items() if value is not None}
     response.set_data(json.dumps(known))

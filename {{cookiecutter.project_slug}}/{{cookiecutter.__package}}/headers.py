@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from .request_id import take_id
+from flask import Flask
+
+from .proxy import ensure_request_id
 
 HEADERS = {
     # Nothing but this site's own files, no inline script or style, no framing.
@@ -25,6 +27,11 @@ HEADERS = {
 }
 
 
+def init_app(app: Flask) -> None:
+    """Add the headers to every response, whatever part of the application answers."""
+    app.wsgi_app = ResponseHeaders(app.wsgi_app)  # type: ignore[method-assign]
+
+
 class ResponseHeaders:
     """WSGI middleware that adds the headers and the id of the request."""
 
@@ -36,7 +43,7 @@ class ResponseHeaders:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Have the application answer; a header that it sets itself stays as it is."""
-        added = {**HEADERS, "X-Request-ID": take_id(environ)}
+        added = {**HEADERS, "X-Request-ID": ensure_request_id(environ)}
 
         def start(
             status: str,

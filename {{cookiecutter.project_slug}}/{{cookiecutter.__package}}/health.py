@@ -10,8 +10,9 @@ Check = Callable[[], object]
 
 
 def init_app(app: Flask) -> None:
-    """Start with no readiness checks."""
+    """Register `/healthz` and `/readyz`, with no readiness checks yet."""
     app.extensions["readiness"] = {}
+    app.register_blueprint(bp)
 
 
 def add_check(app: Flask, name: str, check: Check) -> None:

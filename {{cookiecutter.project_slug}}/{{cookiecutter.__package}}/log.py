@@ -6,7 +6,7 @@ import sys
 from flask import Flask, current_app, has_app_context
 from pythonjsonlogger.json import JsonFormatter
 
-from .request_id import current_id
+from .proxy import current_request_id
 
 FORMATTERS: dict[str, logging.Formatter] = {
     "text": logging.Formatter(
@@ -33,7 +33,7 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as a line, with the id of the request at work."""
-        record.request_id = current_id() or "-"
+        record.request_id = current_request_id() or "-"
         name = self.fallback
         if has_app_context():
             name = current_app.config["LOG_FORMAT"]

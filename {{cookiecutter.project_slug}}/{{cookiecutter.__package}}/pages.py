@@ -1,8 +1,13 @@
 """The pages that people see. Yours go here, or into blueprints beside this one."""
 
-from flask import Blueprint, current_app, render_template
+from flask import Blueprint, Flask, current_app, render_template
 
 bp = Blueprint("pages", __name__)
+
+
+def init_app(app: Flask) -> None:
+    """Register the pages."""
+    app.register_blueprint(bp)
 
 
 @bp.get("/")

@@ -1,4 +1,4 @@
-"""Commands for `flask --app {{ cookiecutter.__package }}`."""
+"""The command `flask --app {{ cookiecutter.__package }} config`."""
 
 import re
 
@@ -16,7 +16,7 @@ URL_TOKEN = re.compile(r"([?&][^=&\s]*(?:key|pass|secret|sig|token)[^=&\s]*=)[^&
 
 
 def init_app(app: Flask) -> None:
-    """Add the commands to the application's command line."""
+    """Add `flask config` to the application's command line."""
     app.cli.add_command(show_config)
 
 

@@ -1,4 +1,4 @@
-"""A request that has waited too long is refused."""
+"""What a reverse proxy adds to a request counts, and only behind a proxy."""
 
 import time
 
@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from {{ cookiecutter.__package }} import create_app
-from {{ cookiecutter.__package }}.overload import LONGEST_WAIT
+from {{ cookiecutter.__package }}.proxy import LONGEST_WAIT
 
 
 @pytest.fixture

@@ -1,0 +1,48 @@
+"""What a reverse proxy adds to a request: client address, request ID, start time."""
+
+import re
+import secrets
+import time
+from wsgiref.types import WSGIEnvironment
+
+from flask import Flask, has_request_context, request
+from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+# What nginx ($request_id) and tracing systems send; nothing that could forge a log
+# line or a header.
+VALID_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+# Most clients that have waited for so many seconds have given up, and answering them
+# delays the others. Longer than a restart takes, shorter than nginx waits.
+LONGEST_WAIT = 10
+
+
+def init_app(app: Flask) -> None:
+    """Trust the forwarded headers of PROXY_HOPS proxies, and no others."""
+    if hops := app.config["PROXY_HOPS"]:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        app.before_request(refuse_late)
+
+
+def refuse_late() -> None:
+    """Answer 503 if nginx received the request more than LONGEST_WAIT seconds ago.
+
+    An overload ends sooner if requests that no client waits for are not answered.
+    """
+    start = request.headers.get("X-Request-Start", type=float)
+    if start is not None and time.time() - start > LONGEST_WAIT:
+        raise ServiceUnavailable(retry_after=5)
+
+
+def ensure_request_id(environ: WSGIEnvironment) -> str:
+    """Return the ID that came with a request; replace a missing or invalid one."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    if not VALID_ID.fullmatch(given):
+        given = environ["HTTP_X_REQUEST_ID"] = secrets.token_hex(16)
+    return str(given)
+
+
+def current_request_id() -> str | None:
+    """Return the ID of the current request, or None outside a request."""
+    return request.headers.get("X-Request-ID") if has_request_context() else None
