@@ -2,8 +2,8 @@
 
 Writes `requirements.txt` and `judges/requirements.txt`, then the parts from which a
 rendered project's own `requirements.txt` and `requirements-dev.txt` are put together,
-under `templates/requirements` and in the folders of the choices. A lock names versions and hashes, but no index: it is
-installed from whatever index pip is set up for.
+under `templates/requirements` and in the folders of the choices. A lock names versions
+and hashes, but no index: it is installed from whatever index pip is set up for.
 """
 
 import json
@@ -16,7 +16,8 @@ from pathlib import Path
 from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).parents[1]
-PARTS = ROOT / "templates" / "requirements"
+CHOICES = ROOT / "templates"
+PARTS = CHOICES / "requirements"
 
 Blocks = dict[str, str]
 
@@ -88,11 +89,12 @@ def main() -> None:
             "--group", "build", directory=directory / f"x-{servers[0]}"
         )
     write(PARTS / "base.txt", base)
-    write(ROOT / "templates/config_layout/env/requirements.txt", without(environment, first))
+    write(CHOICES / "config_layout/env/requirements.txt", without(environment, first))
     write(PARTS / "dev.txt", without(develop, first))
     write(PARTS / "build.txt", {k: v for k, v in develop.items() if k in build})
     for server, lock in locks.items():
-        write(ROOT / "templates/wsgi_server" / server / "requirements.txt", without(lock, base))
+        path = CHOICES / "wsgi_server" / server / "requirements.txt"
+        write(path, without(lock, base))
 
 
 if __name__ == "__main__":
