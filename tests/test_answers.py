@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import subprocess
 import sys
 import tomllib
 import zipfile
@@ -23,6 +24,7 @@ from conftest import (
     Bake,
     Project,
     bake_literally,
+    clean_environment,
     literal_answers,
 )
 from cookiecutter.exceptions import FailedHookException
@@ -189,37 +191,37 @@ def test_a_bad_answer_is_refused_and_leaves_nothing(
 
 
 PATHS = [
-    *("../evil", "..", ".", "{tmp}/evil", "evil/", "a\\b", "~root", "./x", "a/b", ""),
+    *("../evil", "..", ".", "{tmp}/evil", "evil/", "a\\b", "./x", "a/b", "", " "),
     "../../../../evil",
 ]
 
 
+@pytest.mark.parametrize("hooks", ["yes", "no"])
 @pytest.mark.parametrize("slug", PATHS)
-def test_a_path_is_refused_as_a_name(slug: str, tmp_path: Path) -> None:
-    """Nothing is written, neither in the output directory nor outside of it."""
-    output = tmp_path / "output"
-    output.mkdir()
-    slug = slug.format(tmp=tmp_path)
-    with pytest.raises(FailedHookException):
-        bake_literally(output, project_slug=slug)
-    (output / "replay.json").unlink()
-    assert list(tmp_path.rglob("*")) == [output]
-
-
-@pytest.mark.parametrize("slug", PATHS)
-def test_no_name_leads_out_of_the_directory_without_hooks(
-    slug: str, tmp_path: Path
+def test_a_path_is_refused_as_a_slug_before_anything_is_written(
+    slug: str, hooks: str, tmp_path: Path
 ) -> None:
-    """What is rendered then works no better, but it is where it belongs."""
-    output = tmp_path / "a" / "b" / "c" / "output"
+    """With and without hooks; the last line of the error reads as a sentence."""
+    output = tmp_path / "a" / "b" / "output"
     output.mkdir(parents=True)
-    slug = slug.format(tmp=tmp_path)
-    project = bake_literally(output, "--accept-hooks=no", project_slug=slug)
-    assert project.path.parent == output
-    (output / "replay.json").unlink()
-    for path in tmp_path.rglob("*"):
-        assert path in output.parents or path.is_relative_to(output)
-    assert list(output.iterdir()) == [project.path]
+    before = sorted(tmp_path.rglob("*"))
+    config = tmp_path / "config.yaml"
+    command = [str(PYTHON), "-m", "cookiecutter", "--no-input", "-o", str(output)]
+    command += ["--config-file", str(config), f"--accept-hooks={hooks}", str(ROOT)]
+    config.write_text(f"replay_dir: {tmp_path}\ncookiecutters_dir: {tmp_path}\n")
+    result = subprocess.run(
+        [*command, f"project_slug={slug.format(tmp=tmp_path)}"],
+        capture_output=True,
+        check=False,
+        env=clean_environment(),
+        text=True,
+        timeout=60,
+    )
+    config.unlink()
+    assert result.returncode != 0
+    last = result.stderr.splitlines()[-1]
+    assert "project_slug_must_be_a_name_and_not_a_path" in last
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_the_default_answers_are_good() -> None:

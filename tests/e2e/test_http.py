@@ -192,6 +192,38 @@ def test_an_upload_arrives_whole(client: Client) -> None:
         assert json.loads(body) == {"name": "a.bin", "digest": digest}
 
 
+@pytest.mark.parametrize("size", [0, 1, 100_000])
+def test_a_chunked_body_arrives_whole(client: Client, size: int) -> None:
+    """On every server; none of it is lost between nginx and the view."""
+    body = b"x" * size
+    chunk = f"{size:x}\r\n".encode() + body + b"\r\n" if size else b""
+    head = (
+        f"POST /trial/body/a HTTP/1.1\r\nHost: {client.host}\r\n"
+        f"{CHUNKED}Connection: close\r\n\r\n"
+    )
+    answer = client.raw(head.encode() + chunk + b"0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    digest = hashlib.sha256(body).hexdigest()
+    assert body_of(answer).decode() == f"a {size} {digest}"
+
+
+def test_large_response_headers_arrive(client: Client) -> None:
+    """Several full cookies, which is more than nginx takes by default."""
+    reply = client.get("/trial/cookies")
+    assert reply.status == 200
+    assert len(reply.headers.get_all("Set-Cookie") or []) == 3
+
+
+def test_a_large_form_field_arrives(client: Client) -> None:
+    """As large as a body may be; Flask's own limit is 500 kB."""
+    content = "x" * 700_000
+    head = '--a\r\nContent-Disposition: form-data; name="f"\r\n\r\n'
+    body = f"{head}{content}\r\n--a--\r\n"
+    kind = "multipart/form-data; boundary=a"
+    reply = client.request("POST", "/trial/field", body.encode(), Content_Type=kind)
+    assert (reply.status, reply.text) == (200, "700000")
+
+
 def test_too_large_a_body_is_413(client: Client) -> None:
     """Said before it is sent, as a clean answer of ours."""
     length = 17 << 20

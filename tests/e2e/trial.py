@@ -81,6 +81,21 @@ def upload() -> Response:
     return jsonify(name=file.filename, digest=digest)
 
 
+@bp.post("/field")
+def field() -> str:
+    """Answer with the length of a form field."""
+    return str(len(request.form["f"]))
+
+
+@bp.get("/cookies")
+def cookies() -> Response:
+    """Set three cookies, each as large as browsers keep."""
+    response = Response()
+    for name in "abc":
+        response.set_cookie(name, "x" * 4000)
+    return response
+
+
 @bp.get("/crash")
 def crash() -> str:
     """Fail as only a mistake can."""

@@ -225,9 +225,10 @@ def test_other_environments_need_no_secret_key(environment: str) -> None:
 
 
 def test_production_is_safe_by_default(production: Flask) -> None:
-    """Cookies over TLS only, known hosts only, no debugger, no trusted proxy."""
+    """Secure cookies with HTTPS, known hosts only, no debugger, no trusted proxy."""
     config = production.config
-    assert config["SESSION_COOKIE_SECURE"]
+    https = config["PREFERRED_URL_SCHEME"] == "https"
+    assert config["SESSION_COOKIE_SECURE"] is https
     assert config["SESSION_COOKIE_HTTPONLY"]
     assert config["SESSION_COOKIE_SAMESITE"] == "Lax"
     assert config["TRUSTED_HOSTS"]

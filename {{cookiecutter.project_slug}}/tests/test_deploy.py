@@ -100,6 +100,7 @@ def test_nginx_takes_as_large_a_body_as_the_application(production: Flask) -> No
     """Of two limits, the smaller one would count, and nobody knew which."""
     [limit] = values(NGINX, "client_max_body_size")
     assert size(limit) == production.config["MAX_CONTENT_LENGTH"]
+    assert size(limit) == production.config["MAX_FORM_MEMORY_SIZE"]
 
 
 def test_the_server_takes_headers_as_long_as_nginx(app: Flask) -> None:

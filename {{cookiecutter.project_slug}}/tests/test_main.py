@@ -11,7 +11,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from flask import Flask
@@ -122,6 +123,31 @@ def test_the_address_that_it_names_can_be_asked() -> None:
         with __main__.listen(host, 0) as listener:
             port = listener.getsockname()[1]
             assert __main__.url_of(listener) == f"http://127.0.0.1:{port}"
+
+
+def test_the_address_that_it_prints_answers_in_production(
+    settings_file: Callable[..., Path],
+) -> None:
+    """Whatever the names in TRUSTED_HOSTS are; others are still refused."""
+    path = settings_file(SECRET_KEY="of this test, and long enough")
+    with running("--settings", str(path), "--host", "127.0.0.2") as (url, _):
+        with urlopen(f"{url}/healthz", timeout=10) as answer:
+            assert answer.status == 200
+        other = Request(f"{url}/", headers={"Host": "evil.example"})
+        with pytest.raises(HTTPError, match="400"):
+            urlopen(other, timeout=10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd runs on Linux")
+def test_more_hops_than_nginx_forwards_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the socket of systemd, PROXY_HOPS is not overwritten silently."""
+    monkeypatch.setenv(f"{PREFIX}_PROXY_HOPS", "2")
+    with socket.socket(socket.AF_UNIX) as listener:
+        monkeypatch.setattr(__main__, "listener_of_systemd", lambda: listener)
+        line = only_line_of(["--env", "testing"], capsys)
+    assert "PROXY_HOPS: must be 0 or 1 behind nginx, not 2" in line
 
 
 def test_check_says_whether_it_would_start(capsys: pytest.CaptureFixture[str]) -> None:

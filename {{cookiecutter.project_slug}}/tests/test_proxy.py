@@ -1,12 +1,14 @@
 """What a reverse proxy adds to a request counts, and only behind a proxy."""
 
+import io
 import time
 
 import pytest
-from flask import Flask
+from flask import Flask, request, session
 from flask.testing import FlaskClient
 
 from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.headers import logger
 from {{ cookiecutter.__package }}.proxy import LONGEST_WAIT
 
 
@@ -39,3 +41,63 @@ def test_without_a_proxy_nobody_says_how_long_a_request_has_waited() -> None:
     """A client cannot know it."""
     client = create_app("testing").test_client()
     assert client.get("/", headers={"X-Request-Start": "1"}).status_code == 200
+
+
+def length() -> str:
+    """Return the length of the body as a view sees it."""
+    return str(len(request.get_data()))
+
+
+@pytest.mark.parametrize(
+    ("size", "ended", "status"),
+    [(0, True, 200), (10, True, 200), (11, True, 413), (10, False, 411)],
+)
+def test_a_chunked_body_arrives_whole_or_is_refused(
+    size: int, *, ended: bool, status: int
+) -> None:
+    """The server decodes the chunks, and says whether it ends the body."""
+    app = create_app({"TESTING": True, "MAX_CONTENT_LENGTH": 10})
+    app.add_url_rule("/length", view_func=length, methods=["POST"])
+    environ = {
+        "wsgi.input": io.BytesIO(b"x" * size),
+        "wsgi.input_terminated": ended,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+    }
+    answer = app.test_client().post("/length", environ_overrides=environ)
+    assert answer.status_code == status
+    assert status != 200 or answer.text == str(size)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_secure_cookie_over_plain_http_is_warned_about_once(
+    scheme: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Browsers drop it, and with it the login."""
+    app = create_app({"TESTING": True, "SESSION_COOKIE_SECURE": True})
+
+    @app.get("/login")
+    def login() -> str:
+        session["user"] = "me"
+        return ""
+
+    for _ in range(2):
+        app.test_client().get("/login", base_url=f"{scheme}://localhost")
+    warnings = [record for record in caplog.records if record.name == logger.name]
+    assert len(warnings) == (scheme == "http")
+    assert all("SESSION_COOKIE_SECURE" in record.message for record in warnings)
+
+
+@pytest.mark.parametrize("hops", [0, 1])
+def test_scheme_and_host_are_taken_from_the_named_hops_only(hops: int) -> None:
+    """Forged X-Forwarded-Prefix, -Port and Forwarded change nothing."""
+    app = create_app({"TESTING": True, "PROXY_HOPS": hops})
+    app.add_url_rule("/seen", view_func=lambda: request.url)
+    forwarded = {
+        "X-Forwarded-Proto": "gopher, https",
+        "X-Forwarded-Host": "evil.test, named.test",
+        "X-Forwarded-Prefix": "/evil",
+        "X-Forwarded-Port": "666",
+        "Forwarded": "for=6.6.6.6;host=evil.test;proto=gopher",
+    }
+    seen = app.test_client().get("/seen", headers=forwarded).text
+    assert seen == ("https://named.test/seen" if hops else "http://localhost/seen")

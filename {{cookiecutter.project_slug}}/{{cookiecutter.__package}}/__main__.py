@@ -58,7 +58,8 @@ def command(  # noqa: PLR0913 - an argument for each option
     given = {"ENV": env, "CFG": settings}
     config: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     # Find mistakes before anything starts.
-    load_config(Flask(str(__package__)), config)
+    loaded = Flask(str(__package__))
+    load_config(loaded, config)
     if check:
         check_health(create_app(config))
         click.echo(f"{NAME} would start", err=True)
@@ -66,14 +67,29 @@ def command(  # noqa: PLR0913 - an argument for each option
         develop(host, port, config)
     elif listener := listener_of_systemd():
         if listener.family == socket.AF_UNIX:
-            # Nobody but nginx can connect to it, so what it forwards can be trusted.
+            # Only nginx can connect to it, so what it forwards can be trusted.
+            check_hops(loaded.config["PROXY_HOPS"])
             config["PROXY_HOPS"] = 1
         server.serve(listener, config)
     else:
         listener = listen(host, port)
         url = url_of(listener)
+        if (hosts := loaded.config["TRUSTED_HOSTS"]) is not None:
+            # The address that is printed answers, and so does the name that was given.
+            printed = url.removeprefix("http://").rpartition(":")[0]
+            config["TRUSTED_HOSTS"] = [*hosts, printed, host]
         click.echo(f"{NAME} listens on {url} (stop it with Ctrl-C)", err=True)
         server.serve(listener, config)
+
+
+def check_hops(hops: int) -> None:
+    """Refuse a number of proxies that nginx does not forward."""
+    if hops > 1:
+        message = (
+            f"PROXY_HOPS: must be 0 or 1 behind nginx, not {hops}: nginx forwards one "
+            "client address; name other proxies in deploy/nginx.conf (set_real_ip_from)"
+        )
+        raise click.ClickException(message)
 
 
 def check_health(app: Flask) -> None:

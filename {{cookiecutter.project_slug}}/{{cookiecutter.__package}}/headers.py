@@ -1,5 +1,6 @@
 """Put the security headers and the id of the request on every response."""
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -32,8 +33,13 @@ def init_app(app: Flask) -> None:
     app.wsgi_app = ResponseHeaders(app.wsgi_app)  # type: ignore[method-assign]
 
 
+logger = logging.getLogger(__name__)
+
+
 class ResponseHeaders:
-    """WSGI middleware that adds the headers and the id of the request."""
+    """WSGI middleware that adds the security headers and the request ID."""
+
+    warned = False
 
     def __init__(self, app: WSGIApplication) -> None:
         """Take the application whose responses get them."""
@@ -51,7 +57,21 @@ class ResponseHeaders:
             *error: Any,  # noqa: ANN401 - sys.exc_info(), if there is one
         ) -> Callable[[bytes], object]:
             given = {name.lower() for name, _ in headers}
+            if not self.warned and loses_cookie(environ, headers):
+                self.warned = True
+                logger.warning(
+                    "a Secure cookie was set over plain HTTP, and browsers drop it: "
+                    "set SESSION_COOKIE_SECURE = False, or serve by HTTPS"
+                )
             headers += [item for item in added.items() if item[0].lower() not in given]
             return start_response(status, headers, *error)
 
         return self.app(environ, start)
+
+
+def loses_cookie(environ: WSGIEnvironment, headers: list[tuple[str, str]]) -> bool:
+    """Tell whether a response over plain HTTP sets a cookie that needs TLS."""
+    return environ["wsgi.url_scheme"] == "http" and any(
+        name.lower() == "set-cookie" and "; secure" in value.lower()
+        for name, value in headers
+    )

@@ -1,12 +1,17 @@
 """What a reverse proxy adds to a request: client address, request ID, start time."""
 
+import io
 import re
 import secrets
 import time
 from wsgiref.types import WSGIEnvironment
 
 from flask import Flask, has_request_context, request
-from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.exceptions import (
+    LengthRequired,
+    RequestEntityTooLarge,
+    ServiceUnavailable,
+)
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 # What nginx ($request_id) and tracing systems send; nothing that could forge a log
@@ -20,9 +25,34 @@ LONGEST_WAIT = 10
 
 def init_app(app: Flask) -> None:
     """Trust the forwarded headers of PROXY_HOPS proxies, and no others."""
+    app.before_request(receive_chunked_body)
     if hops := app.config["PROXY_HOPS"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
         app.before_request(refuse_late)
+
+
+def receive_chunked_body() -> None:
+    """Receive a chunked body whole, or refuse it with 411 or 413.
+
+    nginx and waitress do so before the application is called. Of other servers,
+    Werkzeug reads no body without a length that the server does not end
+    (``wsgi.input_terminated``), and cuts one at MAX_CONTENT_LENGTH without an error.
+    """
+    environ = request.environ
+    if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" not in environ:
+        return
+    if not environ.get("wsgi.input_terminated"):
+        raise LengthRequired
+    body = io.BytesIO()
+    limit = request.max_content_length
+    while data := environ["wsgi.input"].read(2**16):
+        body.write(data)
+        if limit is not None and body.tell() > limit:
+            raise RequestEntityTooLarge
+    environ["CONTENT_LENGTH"] = str(body.tell())
+    del environ["HTTP_TRANSFER_ENCODING"]
+    body.seek(0)
+    environ["wsgi.input"] = body
 
 
 def refuse_late() -> None:

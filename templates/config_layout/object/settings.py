@@ -11,13 +11,21 @@ class Default:
     # The largest request body in bytes; a larger one is answered with 413. nginx
     # knows the same number (client_max_body_size).
     MAX_CONTENT_LENGTH = 16 * 1024 * 1024
+    # The form fields among it may take as much. Flask's own limit is 500 kB.
+    MAX_FORM_MEMORY_SIZE = 16 * 1024 * 1024
 
     # How many proxies stand in front, each of which sets X-Forwarded-For, -Proto and
     # -Host. Too high a number lets clients forge their address; nginx is one.
     PROXY_HOPS = 0
 
-    # The session cookie goes over TLS only, and not along with other sites' posts.
+{% if cookiecutter.https == 'no' %}
+    # Browsers drop a Secure cookie that comes over plain HTTP, and with it the login.
+    SESSION_COOKIE_SECURE = False
+{% else %}
+    # Browsers send the session cookie over TLS only.
     SESSION_COOKIE_SECURE = True
+{% endif %}
+    # Other sites' forms are sent without it.
     SESSION_COOKIE_SAMESITE = "Lax"
 
 
@@ -29,9 +37,11 @@ class Development(Default):
 
     LOG_LEVEL = "DEBUG"
     LOG_FORMAT = "text"
+{% if cookiecutter.https != 'no' %}
 
     # There is no TLS on a developer's machine.
     SESSION_COOKIE_SECURE = False
+{% endif %}
 
 
 class Testing(Default):
@@ -42,9 +52,11 @@ class Testing(Default):
 
     SECRET_KEY = "testing"  # noqa: S105
     LOG_FORMAT = "text"
+{% if cookiecutter.https != 'no' %}
 
     # Flask's test client speaks plain HTTP.
     SESSION_COOKIE_SECURE = False
+{% endif %}
 
 
 class Production(Default):
@@ -66,4 +78,4 @@ class Production(Default):
     )
 
     # Links made outside of a request begin with this.
-    PREFERRED_URL_SCHEME = "https"
+    PREFERRED_URL_SCHEME = "{{ 'http' if cookiecutter.https == 'no' else 'https' }}"

@@ -29,7 +29,13 @@ graceful_timeout = 35
 limit_request_line = 8190
 limit_request_field_size = 8190
 
-# Nobody uses it, and it would be one more way in.
+# Forwarded headers are trusted by PROXY_HOPS alone. By default gunicorn takes the
+# scheme and SCRIPT_NAME from the headers of any client on this machine.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
+
+# It is not used, and would be one more way in.
 control_socket_disable = True
 
 

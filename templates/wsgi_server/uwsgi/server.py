@@ -23,6 +23,15 @@ sys.path[:] = map(os.path.realpath, sys.path)
 from {__package__} import create_app
 """
 
+# On a TCP listener, which speaks plain HTTP, uWSGI takes the scheme from any client's
+# X-Forwarded-Proto.
+PLAIN = """
+def as_http(environ, start_response, respond=application.wsgi_app):
+    environ["wsgi.url_scheme"] = "http"
+    return respond(environ, start_response)
+application.wsgi_app = as_http
+"""
+
 
 def serve(listener: socket.socket, config: dict[str, Any]) -> None:
     """Become uWSGI; it serves until SIGTERM or Ctrl-C.
@@ -36,6 +45,7 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
     # Without these it would take a socket of systemd a second time.
     os.environ.pop("LISTEN_PID", None)
     os.environ.pop("LISTEN_FDS", None)
+    load = LOAD + f"application = create_app({config!r})\n"
     command = [sys.executable, "-c", RUN]
     command += ["--ini", str(CONFIG)]
     if listener.family == socket.AF_UNIX:
@@ -46,7 +56,8 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
         command += ["--socket", f"fd://{listener.fileno()}"]
     else:
         command += ["--http-socket", f"fd://{listener.fileno()}"]
+        load += PLAIN
     command += ["--binary-path", command[0]]  # what a reload starts
     os.dup2(1, 2)  # it writes all logs to standard error, the application's, too
-    command += ["--eval", LOAD + f"application = create_app({config!r})"]
+    command += ["--eval", load]
     os.execv(command[0], command)  # noqa: S606 - a shell is not wanted
