@@ -9,8 +9,11 @@ import pytest
 from conftest import ANSWERS, PYTHON, ROOT, clean_environment
 
 # The questions whose choices have folders under `templates`.
-QUESTIONS = sorted(path.name for path in (ROOT / "templates").iterdir())
-QUESTIONS = [name for name in QUESTIONS if isinstance(ANSWERS.get(name), list)]
+QUESTIONS = sorted(
+    path.name
+    for path in (ROOT / "templates").iterdir()
+    if isinstance(ANSWERS.get(path.name), list)
+)
 
 
 def test_the_choices_have_exactly_one_folder_each() -> None:

@@ -245,6 +245,25 @@ def test_an_old_secret_key_stays_usable(monkeypatch: pytest.MonkeyPatch) -> None
     assert sessions(new).loads(cookie) == "me"
 
 
+@pytest.mark.parametrize("name", ["SECRET_KEY_FALLBACKS", "TRUSTED_HOSTS"])
+@pytest.mark.parametrize("value", ["old-key", '["a", ""]', '["a", 1]', '{"a": "b"}'])
+def test_a_string_is_not_taken_for_a_list_of_its_letters(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each letter of it would be a key that signs in anybody, or a host."""
+    monkeypatch.setenv(f"{PREFIX}_{name}", value)
+    with pytest.raises(ConfigError, match=f"{name}: .* must be a list of .* strings"):
+        create_app("testing")
+
+
+def test_production_refuses_a_guessable_old_key() -> None:
+    """A session that is signed with it would be accepted."""
+    key = "of this test, and long enough"
+    config = {"SECRET_KEY": key, "SECRET_KEY_FALLBACKS": ["dev"]}
+    with pytest.raises(ConfigError, match=r"SECRET_KEY_FALLBACKS.* a placeholder"):
+        create_app(config | {"ENV": "production"})
+
+
 def sessions(app: Flask) -> URLSafeTimedSerializer:
     """Return what signs and reads the application's session cookies."""
     serializer = SecureCookieSessionInterface().get_signing_serializer(app)

@@ -32,7 +32,29 @@ def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
     size = config["MAX_CONTENT_LENGTH"]
     if size is not None and not is_count(size):
         yield "MAX_CONTENT_LENGTH", size, "is no whole number of bytes"
+    # Flask iterates over these two: of a string, each letter would be a key or a host.
+    for name in ("SECRET_KEY_FALLBACKS", "TRUSTED_HOSTS"):
+        value = config[name]
+        if value is not None and not is_list_of_strings(value):
+            shown = type(value).__name__ if name == "SECRET_KEY_FALLBACKS" else value
+            yield name, shown, "must be a list of non-empty strings"
+    keys = config["SECRET_KEY_FALLBACKS"]
+    guessable = is_list_of_strings(keys) and any(map(is_placeholder, keys))
+    if guessable and config["ENV"] == "production":
+        yield "SECRET_KEY_FALLBACKS", "***", "must not contain a placeholder"
     yield from problems_of_secret(config["SECRET_KEY"], config["ENV"])
+
+
+def is_list_of_strings(value: object) -> bool:
+    """Tell whether a value is a list or a tuple of strings, none of them empty."""
+    return isinstance(value, list | tuple) and all(
+        isinstance(item, str) and item.strip() for item in value
+    )
+
+
+def is_placeholder(key: str) -> bool:
+    """Tell whether a key is one that people write where a secret belongs."""
+    return key.strip().lower().replace("_", "-") in PLACEHOLDERS
 
 
 def is_count(value: object) -> bool:
@@ -44,8 +66,7 @@ def problems_of_secret(key: object, environment: str) -> Iterator[Problem]:
     """Let nothing start in production with a SECRET_KEY that anybody could guess."""
     if isinstance(key, str | bytes | None):
         text = key.decode(errors="replace") if isinstance(key, bytes) else key or ""
-        known = text.strip().lower().replace("_", "-") in PLACEHOLDERS
-        if known and environment == "production":
+        if is_placeholder(text) and environment == "production":
             state = "is a placeholder" if text else "is not set"
             yield "SECRET_KEY", key, f"{state}, and production needs one: {MEND}"
     else:
