@@ -113,6 +113,7 @@ MISTAKES = [
     ("waitress", "deploy/nginx.conf", "alias /srv/my-service/current", "alias /srv"),
     ("waitress", "deploy/nginx.conf", "example.com", "example.org"),
     ("uwsgi", "deploy/nginx.conf", "_HOST $host", "_HOST $http_x_forwarded_host"),
+    ("waitress", "deploy/nginx.conf", "$host$my_service_port", "$http_host"),
     ("waitress", "my_service/config/default.cfg", "16 * 1024", "32 * 1024"),
     ("waitress", "my_service/proxy.py", "{8,64}", "{1,64}"),
     ("waitress", "my_service/headers.py", '"nosniff"', '"other"'),

@@ -139,6 +139,30 @@ def test_the_application_knows_the_real_client_host_and_scheme(client: Client) -
     assert reply["Location"] == echo["link"]
 
 
+@pytest.mark.parametrize("host", ["{}:8443", "{}.:8443", "www.{}:8443"])
+def test_links_keep_the_host_and_the_port_of_the_address(
+    client: Client, host: str
+) -> None:
+    """Whichever of the names it is, and wherever a port is forwarded from."""
+    host = host.format(client.host)
+    with client.session() as connection:
+        echo = json.loads(ask(connection, "GET", "/trial/echo", {"Host": host}).body)
+    scheme = "https" if client.tls else "http"
+    assert echo["link"] == f"{scheme}://{host.replace('.:', ':')}/trial/echo"
+
+
+@pytest.mark.parametrize("path", ["/\u00e9", "/?q=\u00e9"])
+def test_raw_bytes_in_the_request_line_are_refused_with_our_page(
+    client: Client, path: str
+) -> None:
+    """On all servers alike, and with a line in the log."""
+    lines = f"GET {path} HTTP/1.1\r\nHost: {client.host}\r\nConnection: close\r\n\r\n"
+    head, _, body = client.raw(lines.encode()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert all(f"\r\n{name}: ".encode() in head for name in SECURITY)
+    assert body.lower().startswith(b"<!doctype html>")
+
+
 def test_a_client_cannot_forge_its_address_host_or_scheme(client: Client) -> None:
     """Whatever it sends in the headers that proxies use: nothing of it gets through."""
     honest = json.loads(client.get("/trial/echo").body)
@@ -403,9 +427,10 @@ def test_lines_that_end_in_a_bare_lf_arrive_in_the_right_form(client: Client) ->
 
 def test_https_is_the_only_way_in(secure: Site) -> None:
     """Port 80 sends everybody there; browsers keep to it from then on."""
-    reply = secure.redirecting.get("/trial/echo?a=b")
-    assert reply.status == 301
-    assert reply["Location"] == f"https://{secure.client.host}/trial/echo?a=b"
+    for host in (secure.client.host, f"www.{secure.client.host}"):
+        reply = replace(secure.redirecting, host=host).get("/trial/echo?a=b")
+        assert reply.status == 301
+        assert reply["Location"] == f"https://{host}/trial/echo?a=b"
     for path in ("/", "/none", "/static/style.css", "/static/none"):
         header = secure.client.get(path).headers.get_all("Strict-Transport-Security")
         assert header == ["max-age=63072000"]

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,8 +28,9 @@ COMMAND = [sys.executable, "-m", create_app.__module__]
 INSTALLED = """
 import sys
 from {{ cookiecutter.__package }}.__main__ import main
-sys.argv[0] = sys.executable
-main()
+arguments = sys.argv[1:]
+sys.argv = [sys.executable, *sys.orig_argv[1:]]
+main(arguments)
 """
 
 
@@ -186,6 +188,30 @@ def test_it_serves_the_socket_that_systemd_has_made(
 ) -> None:
     """It says when it is ready, and leaves the socket there when it ends."""
     path = settings_file(SECRET_KEY="of this test")
+    with activated("--settings", str(path)) as (process, address):
+        assert is_refused(address)
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+        assert Path(address).is_socket()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd runs on Linux")
+def test_reloads_during_a_reload_do_not_end_it(
+    settings_file: Callable[..., Path],
+) -> None:
+    """SIGHUP would end a new program that does not handle it yet."""
+    path = settings_file(SECRET_KEY="of this test")
+    with activated("--settings", str(path)) as (process, address):
+        for _ in range(300):
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.005)
+        assert is_refused(address)
+        assert process.poll() is None
+
+
+@contextmanager
+def activated(*arguments: str) -> Generator[tuple[subprocess.Popen[bytes], str]]:
+    """Start the service on a socket, and wait until it is ready."""
     with (
         tempfile.TemporaryDirectory() as directory,
         socket.socket(socket.AF_UNIX) as listener,
@@ -195,17 +221,15 @@ def test_it_serves_the_socket_that_systemd_has_made(
         listener.listen()
         systemd.bind(f"{directory}/notify")
         systemd.settimeout(20)
-        process = activate(listener, f"{directory}/notify", "--settings", str(path))
+        process = activate(listener, f"{directory}/notify", *arguments)
         try:
             while b"READY=1" not in systemd.recv(1000):
                 pass  # uWSGI says more, and before
-            assert is_refused(f"{directory}/listener")
-            process.terminate()
-            assert process.wait(timeout=20) == 0
+            yield process, f"{directory}/listener"
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # the workers, too
             process.wait(timeout=10)
-        assert Path(f"{directory}/listener").is_socket()
 
 
 def is_refused(path: str) -> bool:
@@ -228,5 +252,6 @@ def activate(
     )
     return subprocess.Popen(
         ["/bin/sh", "-c", start, "sh", sys.executable, "-c", INSTALLED, *arguments],
+        start_new_session=True,
         stdin=listener.fileno(),
     )

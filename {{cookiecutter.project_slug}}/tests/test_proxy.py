@@ -101,3 +101,34 @@ def test_scheme_and_host_are_taken_from_the_named_hops_only(hops: int) -> None:
     }
     seen = app.test_client().get("/seen", headers=forwarded).text
     assert seen == ("https://named.test/seen" if hops else "http://localhost/seen")
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("named.test", 200),
+        ("NAMED.Test", 200),
+        ("named.test.", 200),
+        ("Named.test.:8443", 200),
+        ("named.test..", 400),
+        ("other.test", 400),
+        ("", 400),
+    ],
+)
+def test_a_host_is_trusted_in_every_spelling_of_its_name(
+    host: str, status: int
+) -> None:
+    """Capitals, a final dot and a port make no other host (RFC 9110, 4.2.3)."""
+    app = create_app({"TESTING": True, "TRUSTED_HOSTS": ["named.test"]})
+    assert app.test_client().get("/", headers={"Host": host}).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("uri", "status"), [("/?q=%C3%A9", 200), ("/?q=\xc3\xa9", 400)]
+)
+def test_a_request_line_with_raw_bytes_is_refused(
+    uri: str, status: int, client: FlaskClient
+) -> None:
+    """As WSGI has them: each byte is a character."""
+    answer = client.get("/", environ_overrides={"REQUEST_URI": uri})
+    assert answer.status_code == status

@@ -7,7 +7,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 
-from .proxy import ensure_request_id
+from .proxy import ensure_request_id, normalize_host
 
 HEADERS = {
     # Nothing but this site's own files, no inline script or style, no framing.
@@ -49,6 +49,7 @@ class ResponseHeaders:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Have the application answer; a header that it sets itself stays as it is."""
+        normalize_host(environ)
         added = {**HEADERS, "X-Request-ID": ensure_request_id(environ)}
 
         def start(

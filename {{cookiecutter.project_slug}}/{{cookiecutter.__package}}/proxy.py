@@ -8,6 +8,7 @@ from wsgiref.types import WSGIEnvironment
 
 from flask import Flask, has_request_context, request
 from werkzeug.exceptions import (
+    BadRequest,
     LengthRequired,
     RequestEntityTooLarge,
     ServiceUnavailable,
@@ -25,10 +26,21 @@ LONGEST_WAIT = 10
 
 def init_app(app: Flask) -> None:
     """Trust the forwarded headers of PROXY_HOPS proxies, and no others."""
+    app.before_request(refuse_raw_bytes)
     app.before_request(receive_chunked_body)
     if hops := app.config["PROXY_HOPS"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
         app.before_request(refuse_late)
+
+
+def refuse_raw_bytes() -> None:
+    """Answer 400 to bytes beyond ASCII in the request line, on every server.
+
+    A client must percent-encode them (RFC 9112, 3.2). waitress and gunicorn refuse
+    them, uWSGI does not.
+    """
+    if not request.environ.get("REQUEST_URI", "").isascii():
+        raise BadRequest
 
 
 def receive_chunked_body() -> None:
@@ -63,6 +75,12 @@ def refuse_late() -> None:
     start = request.headers.get("X-Request-Start", type=float)
     if start is not None and time.time() - start > LONGEST_WAIT:
         raise ServiceUnavailable(retry_after=5)
+
+
+def normalize_host(environ: WSGIEnvironment) -> None:
+    """Write the Host header in lower case, without a final dot, as nginx does."""
+    if host := environ.get("HTTP_HOST"):
+        environ["HTTP_HOST"] = re.sub(r"\.(?=:\d+$|$)", "", host.lower())
 
 
 def ensure_request_id(environ: WSGIEnvironment) -> str:
