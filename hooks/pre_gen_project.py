@@ -16,7 +16,7 @@ NAMES = ("project_slug", "author_email", "server_name")
 CHOICES = {
     "wsgi_server": ("waitress", "uwsgi", "gunicorn"),
     "config_layout": ("cfg", "object", "toml", "env"),
-    "https": ("no", "yes"),
+    "https": ("no", "yes", "proxy"),
     "license": ("MIT", "BSD-3-Clause", "Apache-2.0", "Proprietary"),
     "ci": ("github", "gitlab", "none"),
 }

@@ -130,7 +130,8 @@ def installed(
 
 def answers_of(server: str, https: str) -> dict[str, str]:
     """Return the answers from which a service is made."""
-    name = f"{'safe' if https == 'yes' else 'plain'}-{server}"
+    kind = {"no": "plain", "yes": "safe", "proxy": "proxied"}[https]
+    name = f"{kind}-{server}"
     return {
         "project_slug": name,
         "wsgi_server": server,

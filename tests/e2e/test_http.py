@@ -3,12 +3,16 @@
 import hashlib
 import json
 import re
+import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from conftest import SERVERS
 
 from .client import Client, ask
+from .plain import Plain
 from .service import Site, eventually
 
 pytestmark = pytest.mark.e2e
@@ -441,3 +445,51 @@ def test_each_header_comes_once(client: Client) -> None:
     for path in ("/", "/none", "/static/style.css", "/static/none"):
         names = [name.lower() for name in client.get(path).headers]
         assert len(names) == len(set(names))
+
+
+BALANCER = {
+    "X-Forwarded-For": "6.6.6.6, 203.0.113.9",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Port": "8443",
+}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_behind_a_named_proxy_scheme_port_and_address_are_the_clients(
+    server: str, plain: Callable[[str, str], Plain]
+) -> None:
+    """The tests are such a proxy: they connect from 127.0.0.1."""
+    site = plain(server, "proxy")
+    client = site.client
+    with client.session() as connection:
+        headers = client.named({}) | BALANCER
+        reply = ask(connection, "GET", "/trial/echo", headers)
+        echo = json.loads(reply.body)
+        assert echo["link"] == f"https://{client.host}:8443/trial/echo"
+        assert (echo["scheme"], echo["address"]) == ("https", "203.0.113.9")
+        assert reply["Strict-Transport-Security"] == "max-age=63072000"
+        headers |= {"X-Forwarded-Port": "443"}
+        echo = json.loads(ask(connection, "GET", "/trial/echo", headers).body)
+        assert echo["link"] == f"https://{client.host}/trial/echo"
+    eventually(lambda: '"client":"203.0.113.9"' in site.nginx_log())
+    reply = client.get("/trial/echo")
+    assert json.loads(reply.body)["scheme"] == "http"
+    assert reply["Strict-Transport-Security"] == ""
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_nobody_but_a_named_proxy_says_who_asks(
+    server: str, plain: Callable[[str, str], Plain]
+) -> None:
+    """A client at another address cannot forge scheme, port, host or address."""
+    client = plain(server, "proxy").client
+    address = ("127.0.0.1", client.port)
+    with socket.create_connection(address, 10, ("127.0.0.9", 0)) as c:
+        lines = "".join(f"{k}: {v}\r\n" for k, v in (SPOOFED | BALANCER).items())
+        request = f"GET /trial/echo HTTP/1.0\r\nHost: {client.host}\r\n{lines}\r\n"
+        c.sendall(request.encode())
+        answer = b"".join(iter(lambda: c.recv(65536), b""))
+    echo = json.loads(body_of(answer))
+    assert echo["link"] == f"http://{client.host}/trial/echo"
+    assert (echo["scheme"], echo["address"]) == ("http", "127.0.0.9")
+    assert not re.search(r"6\.6\.6\.6|evil|gopher|203\.0|8443", json.dumps(echo))

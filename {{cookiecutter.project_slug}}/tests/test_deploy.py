@@ -171,4 +171,18 @@ def test_nobody_but_nginx_says_who_asks() -> None:
     )
     trusted = {name.lower(): value for name, value in said if value != '""'}
     host = "$host${{ cookiecutter.__package }}_port"
-    assert trusted == {"for": "$remote_addr", "host": host, "proto": "$scheme"}
+{% if cookiecutter.https == 'proxy' %}
+    scheme = "${{ cookiecutter.__package }}_scheme"
+{% else %}
+    scheme = "$scheme"
+{% endif %}
+    assert trusted == {"for": "$remote_addr", "host": host, "proto": scheme}
+{% if cookiecutter.https == 'proxy' %}
+
+
+def test_scheme_port_and_address_are_taken_from_the_same_proxies() -> None:
+    """Two directives of nginx name them, because no single one can."""
+    [block] = re.findall(r"^geo .+?^}", NGINX, re.DOTALL | re.MULTILINE)
+    named = re.findall(r"^ +(\S+) 1;$", block, re.MULTILINE)
+    assert named == values(NGINX, "set_real_ip_from")
+{% endif %}

@@ -202,6 +202,7 @@ def test_reloads_during_a_reload_do_not_end_it(
     """SIGHUP would end a new program that does not handle it yet."""
     path = settings_file(SECRET_KEY="of this test")
     with activated("--settings", str(path)) as (process, address):
+        assert is_refused(address)
         for _ in range(300):
             process.send_signal(signal.SIGHUP)
             time.sleep(0.005)
