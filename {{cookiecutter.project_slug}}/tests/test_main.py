@@ -127,17 +127,29 @@ def test_the_address_that_it_names_can_be_asked() -> None:
             assert __main__.url_of(listener) == f"http://127.0.0.1:{port}"
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "0", "localhost", "::1", "::"])
 def test_the_address_that_it_prints_answers_in_production(
-    settings_file: Callable[..., Path],
+    host: str, settings_file: Callable[..., Path]
 ) -> None:
     """Whatever the names in TRUSTED_HOSTS are; others are still refused."""
+    if ":" in host and not has_ipv6():
+        pytest.skip("the kernel has no IPv6")
     path = settings_file(SECRET_KEY="of this test, and long enough")
-    with running("--settings", str(path), "--host", "127.0.0.2") as (url, _):
+    with running("--settings", str(path), "--host", host) as (url, _):
         with urlopen(f"{url}/healthz", timeout=10) as answer:
             assert answer.status == 200
         other = Request(f"{url}/", headers={"Host": "evil.example"})
         with pytest.raises(HTTPError, match="400"):
             urlopen(other, timeout=10)
+
+
+def has_ipv6() -> bool:
+    """Tell whether this machine can listen on an IPv6 address."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="systemd runs on Linux")

@@ -110,6 +110,9 @@ def test_scheme_and_host_are_taken_from_the_named_hops_only(hops: int) -> None:
         ("NAMED.Test", 200),
         ("named.test.", 200),
         ("Named.test.:8443", 200),
+        ("[::1]", 200),
+        ("[::1]:8443", 200),
+        ("[::2]", 400),
         ("named.test..", 400),
         ("other.test", 400),
         ("", 400),
@@ -119,7 +122,7 @@ def test_a_host_is_trusted_in_every_spelling_of_its_name(
     host: str, status: int
 ) -> None:
     """Capitals, a final dot and a port make no other host (RFC 9110, 4.2.3)."""
-    app = create_app({"TESTING": True, "TRUSTED_HOSTS": ["named.test"]})
+    app = create_app({"TESTING": True, "TRUSTED_HOSTS": ["named.test", "[::1]"]})
     assert app.test_client().get("/", headers={"Host": host}).status_code == status
 
 

@@ -6,7 +6,7 @@ import secrets
 import time
 from wsgiref.types import WSGIEnvironment
 
-from flask import Flask, has_request_context, request
+from flask import Flask, Request, has_request_context, request
 from werkzeug.exceptions import (
     BadRequest,
     LengthRequired,
@@ -26,11 +26,34 @@ LONGEST_WAIT = 10
 
 def init_app(app: Flask) -> None:
     """Trust the forwarded headers of PROXY_HOPS proxies, and no others."""
+    app.request_class = HostRequest
     app.before_request(refuse_raw_bytes)
     app.before_request(receive_chunked_body)
     if hops := app.config["PROXY_HOPS"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
         app.before_request(refuse_late)
+
+
+class HostRequest(Request):
+    """A request whose Host may be an IPv6 address of TRUSTED_HOSTS.
+
+    Werkzeug cuts each entry of that list at its first colon, so that "[::1]" is never
+    found in it.
+    """
+
+    _trusted_hosts: list[str] | None = None
+
+    @property
+    def trusted_hosts(self) -> list[str] | None:
+        """The hosts to compare with; None if this one is literally among them."""
+        host = re.sub(r"(?<=]):\d+$", "", self.headers.get("Host", ""))
+        if host.startswith("[") and host in (self._trusted_hosts or ()):
+            return None
+        return self._trusted_hosts
+
+    @trusted_hosts.setter
+    def trusted_hosts(self, hosts: list[str] | None) -> None:
+        self._trusted_hosts = hosts
 
 
 def refuse_raw_bytes() -> None:
