@@ -44,9 +44,7 @@ class HostRequest(Request):
     _trusted_hosts: list[str] | None = None
 
     @property
-    def trusted_hosts(  # pyright: ignore[reportIncompatibleVariableOverride]
-        self,
-    ) -> list[str] | None:
+    def trusted_hosts(self) -> list[str] | None:
         """The hosts to compare with; None if this one is literally among them."""
         host = re.sub(r"(?<=]):\d+$", "", self.headers.get("Host", ""))
         if host.startswith("[") and host in (self._trusted_hosts or ()):
@@ -54,7 +52,9 @@ class HostRequest(Request):
         return self._trusted_hosts
 
     @trusted_hosts.setter
-    def trusted_hosts(self, hosts: list[str] | None) -> None:
+    def trusted_hosts(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, hosts: list[str] | None
+    ) -> None:
         self._trusted_hosts = hosts
 
 
