@@ -25,14 +25,22 @@ KNOWN = (*TEXTS, *NAMES, *CHOICES)
 SLUG = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 SLUG_LENGTH = 30
 
-# A package of such a name hides one that the project needs; a unit or a system user of
-# such a name is on the server already; newer Pythons than this one use it themselves;
-# Windows knows no such directory.
+# Distributions in the locks of rendered projects, and their import packages: a project
+# of such a name would hide what it needs. `make lock` writes this list.
+LOCKED = frozenset(
+    "ast-serialize blinker click colorama dotenv editables flask gunicorn "
+    "hatchling iniconfig itsdangerous jinja2 librt markupsafe mypy "
+    "mypy-extensions mypyc packaging pathspec pluggy py pygments pytest "
+    "python-dotenv python-json-logger pythonjsonlogger pyuwsgi ruff tomlkit "
+    "trove-classifiers typing-extensions uwsgidecorators waitress werkzeug".split()
+)
+
+# A package of such a name hides a module that the project or its server needs; a unit
+# or a system user of such a name is on most servers; newer Pythons than this one have a
+# module of such a name; Windows reserves it.
 TAKEN = frozenset(
-    "app blinker click config conftest deploy dotenv flask gunicorn itsdangerous "
-    "jinja2 markupsafe mypy pip pyproject pytest pythonjsonlogger pyuwsgi ruff server "
-    "setuptools static templates test tests uwsgi uwsgidecorators waitress werkzeug "
-    "wheel wsgi "
+    "app config conftest deploy pip pyproject server setuptools static templates test "
+    "tests uwsgi wheel wsgi "
     "adm apache apache2 backup bin cron crond daemon dbus docker games gnats httpd irc "
     "kmem list local lp mail man messagebus mysql network networking news nginx nobody "
     "nogroup operator polkitd postfix postgres postgresql proxy redis root rsyslog ssh "
@@ -110,6 +118,8 @@ def problems_of_slug(slug: str) -> Iterator[str]:
         yield f"project_slug: {slug!r} is a word of Python: {mend}"
     elif package in sys.stdlib_module_names:
         yield f"project_slug: {slug!r} is a module of Python: {mend}"
+    elif slug in LOCKED:
+        yield f"project_slug: {slug!r} is a package that the project needs: {mend}"
     elif slug in TAKEN:
         yield f"project_slug: {slug!r} is taken, here or on most servers: {mend}"
 
