@@ -86,6 +86,15 @@ class Client:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         return {"Host": self.host} | names
 
+    def post_chunked(self, path: str, body: bytes) -> bytes:
+        """Send a body without its length, in one chunk; return the whole answer."""
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: {self.host}\r\n"
+            "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        )
+        chunk = f"{len(body):x}\r\n".encode() + body + b"\r\n" if body else b""
+        return self.raw(head.encode() + chunk + b"0\r\n\r\n", timeout=10)
+
     def raw(self, request: bytes, timeout: float = 3) -> bytes:
         """Send bytes and return what comes back until the end, or until silence."""
         received = b""

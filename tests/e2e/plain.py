@@ -86,7 +86,7 @@ def free_ports(number: int) -> list[int]:
 def site_of(project: Project, directory: Path, ports: Sequence[int]) -> str:
     """Return the project's nginx site for this directory and these ports."""
     slug = project.slug
-    files = ("nginx-default.conf", "nginx.conf")
+    files = ("nginx.conf", "nginx-default.conf")
     text = "".join((project.path / "deploy" / name).read_text() for name in files)
     for old, new in {
         r" *listen \[::\].*\n": "",

@@ -37,6 +37,12 @@ def size(value: str) -> int:
     return int(value.rstrip("kmg")) * units.get(value[-1], 1)
 
 
+def kibibytes(number: int) -> str:
+    """Return a number of bytes as people write it."""
+    mebibytes, rest = divmod(number, 1024**2)
+    return f"{number // 1024} KiB" if rest else f"{mebibytes} MiB"
+
+
 def server_files(app: Flask) -> str:
     """Return what configures the WSGI server."""
     names = ("server.py", "gunicorn.conf.py", "uwsgi.ini")
@@ -111,8 +117,39 @@ def test_the_server_takes_headers_as_long_as_nginx(app: Flask) -> None:
     for name in ("limit_request_line", "limit_request_field_size"):
         for value in values(text, name):
             assert int(value) >= size(length) - 2  # without the line's end
+    for name in ("limit_request_fields", "max-vars"):
+        for value in values(text, name):
+            assert int(value) > 1000  # max_headers of nginx
     for value in values(text, "buffer-size"):
         assert int(value) >= int(number) * size(length)
+
+
+def test_the_table_of_limits_is_true(production: Flask) -> None:
+    """The README names the limits that nginx and the application have."""
+    text = (DEPLOY / "README.md").read_text().partition("## Limits")[2]
+    table = dict(re.findall(r"^\| ([^|]+) \| ([0-9]+[^|]*) \|", text, re.MULTILINE))
+    default = (DEPLOY / "nginx-default.conf").read_text()
+    buffers = values(NGINX + default, "large_client_header_buffers")
+    assert len(set(buffers)) == 1
+    number, line = buffers[0].split()
+    response = values(NGINX, r"\w+_buffer_size")[0]
+    timeout = seconds(NGINX, r"\w+_read_timeout")
+    passed = sum(int(number) for number in re.findall(r"max_conns=(\d+)", NGINX))
+    settings = production.config
+    assert table == {
+        "Request line, with the URL": kibibytes(size(line)),
+        "One header, such as `Cookie`": kibibytes(size(line)),
+        "All headers": kibibytes(int(number) * size(line)),
+        "Number of headers": "1000",
+        "Body": kibibytes(settings["MAX_CONTENT_LENGTH"]),
+        "Form fields without files": kibibytes(settings["MAX_FORM_MEMORY_SIZE"]),
+        "Number of form fields": str(settings["MAX_FORM_PARTS"]),
+        "Response headers": kibibytes(size(response)),
+        "Silence while the client sends": f"{seconds(NGINX, 'client_body_timeout')} s",
+        "Time to respond": f"{timeout} s",
+        "Requests that wait": str(passed),
+        "Waiting time of a request": f"{LONGEST_WAIT} s",
+    }
 
 
 def test_the_queue_is_longer_than_what_nginx_passes_on(app: Flask) -> None:

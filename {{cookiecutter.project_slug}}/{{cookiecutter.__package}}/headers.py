@@ -1,5 +1,6 @@
-"""Put the security headers and the id of the request on every response."""
+"""Put the security headers and the request ID on every response."""
 
+import functools
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -8,6 +9,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask
 
 from .proxy import ensure_request_id, normalize_host
+
+logger = logging.getLogger(__name__)
 
 HEADERS = {
     # Nothing but this site's own files, no inline script or style, no framing.
@@ -33,13 +36,8 @@ def init_app(app: Flask) -> None:
     app.wsgi_app = ResponseHeaders(app.wsgi_app)  # type: ignore[method-assign]
 
 
-logger = logging.getLogger(__name__)
-
-
 class ResponseHeaders:
     """WSGI middleware that adds the security headers and the request ID."""
-
-    warned = False
 
     def __init__(self, app: WSGIApplication) -> None:
         """Take the application whose responses get them."""
@@ -58,12 +56,8 @@ class ResponseHeaders:
             *error: Any,  # noqa: ANN401 - sys.exc_info(), if there is one
         ) -> Callable[[bytes], object]:
             given = {name.lower() for name, _ in headers}
-            if not self.warned and loses_cookie(environ, headers):
-                self.warned = True
-                logger.warning(
-                    "a Secure cookie was set over plain HTTP, and browsers drop it: "
-                    "set SESSION_COOKIE_SECURE = False, or serve by HTTPS"
-                )
+            if "set-cookie" in given and loses_cookie(environ, headers):
+                warn_of_lost_cookie()
             headers += [item for item in added.items() if item[0].lower() not in given]
             return start_response(status, headers, *error)
 
@@ -75,4 +69,13 @@ def loses_cookie(environ: WSGIEnvironment, headers: list[tuple[str, str]]) -> bo
     return environ["wsgi.url_scheme"] == "http" and any(
         name.lower() == "set-cookie" and "; secure" in value.lower()
         for name, value in headers
+    )
+
+
+@functools.cache
+def warn_of_lost_cookie() -> None:
+    """Log, once in a process, that browsers drop a cookie."""
+    logger.warning(
+        "a Secure cookie was set over plain HTTP, and browsers drop it: "
+        "set SESSION_COOKIE_SECURE = False, or serve by HTTPS"
     )

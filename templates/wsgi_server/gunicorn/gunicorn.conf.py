@@ -25,9 +25,10 @@ keepalive = 0
 # than nginx waits for them (proxy_read_timeout).
 graceful_timeout = 35
 
-# As long as nginx lets them be (large_client_header_buffers).
+# As long and as many as nginx passes on (large_client_header_buffers, max_headers).
 limit_request_line = 8190
 limit_request_field_size = 8190
+limit_request_fields = 1024
 
 # Forwarded headers are trusted by PROXY_HOPS alone. By default gunicorn takes the
 # scheme and SCRIPT_NAME from the headers of any client on this machine.
