@@ -237,6 +237,14 @@ def test_large_response_headers_arrive(client: Client) -> None:
     assert len(reply.headers.get_all("Set-Cookie") or []) == 3
 
 
+def test_a_login_lasts(client: Client) -> None:
+    """A browser sends a Secure cookie back over HTTPS only."""
+    cookie = client.request("POST", "/trial/login")["Set-Cookie"]
+    assert ("; Secure" in cookie) is client.tls
+    reply = client.get("/trial/user", Cookie=cookie.partition(";")[0])
+    assert reply.text == "me"
+
+
 def test_a_large_form_field_arrives(client: Client) -> None:
     """As large as a body may be; Flask's own limit is 500 kB."""
     content = "x" * 700_000

@@ -11,6 +11,7 @@ from flask import (
     jsonify,
     redirect,
     request,
+    session,
     url_for,
 )
 from werkzeug.wrappers import Response as AnyResponse
@@ -94,6 +95,19 @@ def cookies() -> Response:
     for name in "abc":
         response.set_cookie(name, "x" * 4000)
     return response
+
+
+@bp.post("/login")
+def login() -> str:
+    """Begin a session."""
+    session["user"] = "me"
+    return ""
+
+
+@bp.get("/user")
+def user() -> str:
+    """Say who has logged in."""
+    return str(session.get("user"))
 
 
 @bp.get("/crash")
