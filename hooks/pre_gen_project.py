@@ -1,4 +1,4 @@
-"""Refuse answers from which no working project can be made, before it is written."""
+"""Refuse answers from which no working project can be made, before writing any file."""
 
 import difflib
 import json
@@ -50,7 +50,7 @@ TAKEN = frozenset(
     "aux con nul prn".split()
 )
 
-# RFC 1123, in small letters; the last part is no number, or it would be an address.
+# RFC 1123, in lower case; a last label of digits only would make it an IP address.
 LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST = r"(?=.{1,253}$)(" + LABEL + r"\.)*(?![0-9]+$)" + LABEL
 
@@ -70,17 +70,17 @@ def problems(answers: dict[str, Any]) -> Iterator[str]:
     for name in answers:
         if not name.startswith("_") and name not in KNOWN:
             near = difflib.get_close_matches(name, KNOWN, 1)
-            mend = f"write {near[0]!r}" if near else f"known are {', '.join(KNOWN)}"
-            yield f"{name}: there is no such question: {mend}"
+            fix = f"did you mean {near[0]!r}?" if near else f"use {', '.join(KNOWN)}"
+            yield f"{name}: unknown question; {fix}"
     for name in KNOWN:
         value = answers.get(name)
         if not isinstance(value, str):
-            yield f"{name}: {value!r} is no text: give one"
+            yield f"{name}: must be a string, not {value!r}"
         elif name in CHOICES:
             yield from problems_of_choice(name, value)
         elif found := re.search(CONTROL, value):
-            character = f"the control character {found[0]!a}"
-            yield f"{name}: {value!a} holds {character}: use one line of plain text"
+            rule = "must be one line without control characters"
+            yield f"{name}: {rule}, not {value!a}; leave out {found[0]!a}"
         elif name in TEXTS:
             yield from problems_of_text(name, value)
         else:
@@ -90,53 +90,53 @@ def problems(answers: dict[str, Any]) -> Iterator[str]:
 def problems_of_choice(name: str, value: str) -> Iterator[str]:
     """Yield what is wrong with an answer that is a choice."""
     if value not in CHOICES[name]:
-        yield f"{name}: {value!a} is no choice: use {' or '.join(CHOICES[name])}"
+        yield f"{name}: must be one of {', '.join(CHOICES[name])}, not {value!a}"
 
 
 def problems_of_text(name: str, text: str) -> Iterator[str]:
     """Yield what is wrong with a line of free text."""
     if name == "project_name" and not text.strip():
-        yield f"{name}: {text!r} says nothing: give a name, for example 'My Service'"
+        yield f"{name}: must not be blank; use for example 'My Service'"
     elif text != text.strip():
-        yield f"{name}: {text!r} has spaces around it: use {text.strip()!r}"
+        yield f"{name}: must not begin or end with spaces; use {text.strip()!r}"
     if len(text) > TEXTS[name]:
-        yield f"{name}: {text!r} has {len(text)} characters: use at most {TEXTS[name]}"
+        yield f"{name}: must have at most {TEXTS[name]} characters, not {len(text)}"
 
 
 def problems_of_slug(slug: str) -> Iterator[str]:
     """Yield what is wrong with the short name."""
     package = slug.replace("-", "_")
-    mend = f"use for example '{slug}-api'"
+    fix = f"use for example '{slug}-api'"
     if not re.fullmatch(SLUG, slug) or len(slug) > SLUG_LENGTH:
         better = re.sub("[^a-z0-9]+", "-", slug.lower()).strip("-0123456789")
         better = better[:SLUG_LENGTH].rstrip("-")
         if next(problems_of_slug(better), None) if better else True:
             better = "my-service"
-        rule = f"a-z, 0-9, single hyphens, a letter first, at most {SLUG_LENGTH}"
-        yield f"project_slug: {slug!r} is no short name ({rule}): use {better!r}"
+        rule = f"a-z, 0-9, single hyphens, a letter first, {SLUG_LENGTH} characters at most"
+        yield f"project_slug: must be {rule}, not {slug!r}; use {better!r}"
     elif keyword.iskeyword(package) or keyword.issoftkeyword(package):
-        yield f"project_slug: {slug!r} is a word of Python: {mend}"
+        yield f"project_slug: {slug!r} is a keyword of Python; {fix}"
     elif package in sys.stdlib_module_names:
-        yield f"project_slug: {slug!r} is a module of Python: {mend}"
+        yield f"project_slug: {slug!r} is a module of Python; {fix}"
     elif slug in LOCKED:
-        yield f"project_slug: {slug!r} is a package that the project needs: {mend}"
+        yield f"project_slug: {slug!r} is a package that the project needs; {fix}"
     elif slug in TAKEN:
-        yield f"project_slug: {slug!r} is taken, here or on most servers: {mend}"
+        yield f"project_slug: {slug!r} is reserved in the project or on servers; {fix}"
 
 
 def problems_of_address(address: str) -> Iterator[str]:
-    """Yield what is wrong with the mail address; there may be none."""
+    """Yield what is wrong with the email address, which may be empty."""
     if address and not re.fullmatch(ADDRESS, address, re.ASCII | re.IGNORECASE):
-        yield f"author_email: {address!r} is no address: use 'me@example.com', or none"
+        rule = "must be an address such as me@example.com, or empty"
+        yield f"author_email: {rule}, not {address!r}"
 
 
 def problems_of_hosts(names: str) -> Iterator[str]:
     """Yield what is wrong with the host names."""
-    rule = "small letters, digits, hyphens, dots; other letters as punycode"
-    mend = "use for example 'shop.example.com'"
+    rule = "must be host names in lower case, with other letters as punycode"
     for name in names.split(" ") if names else [""]:
         if not re.fullmatch(HOST, name):
-            yield f"server_name: {name!r} is no host name ({rule}): {mend}"
+            yield f"server_name: {rule}, not {name!r}; use for example shop.example.com"
 
 
 CHECKS = {
@@ -147,7 +147,7 @@ CHECKS = {
 
 
 def main() -> None:
-    """Print what is wrong, and stop."""
+    """Print the problems; exit with code 1 if there are any."""
     found = list(problems(json.loads(ANSWERS)))
     for line in found:
         print(f"ERROR: {line}", file=sys.stderr)

@@ -113,57 +113,57 @@ BAD_SLUGS = {
 
 BAD = [
     *(("project_slug", slug, repr(use)) for slug, use in BAD_SLUGS.items()),
-    ("project_name", "", "says nothing"),
-    ("project_name", "   ", "says nothing"),
+    ("project_name", "", "must not be blank"),
+    ("project_name", "   ", "must not be blank"),
     ("project_name", " Orders", "use 'Orders'"),
-    ("project_name", "x" * 61, "at most 60"),
-    ("project_name", "two\nlines", "control character '\\n'"),
-    ("project_name", "a\x00b", "control character '\\x00'"),
-    ("description", "x" * 201, "at most 200"),
-    ("description", "bell\x07", "control character '\\x07'"),
-    ("description", "tab\tin it", "control character '\\t'"),
-    ("description", "line\u2028separator", "control character '\\u2028'"),
-    ("description", "admin \u202egnp.exe", "control character '\\u202e'"),
-    ("description", "isolated \u2066text", "control character '\\u2066'"),
-    ("description", "next\x85line", "control character '\\x85'"),
+    ("project_name", "x" * 61, "must have at most 60 characters"),
+    ("project_name", "two\nlines", "leave out '\\n'"),
+    ("project_name", "a\x00b", "leave out '\\x00'"),
+    ("description", "x" * 201, "must have at most 200 characters"),
+    ("description", "bell\x07", "leave out '\\x07'"),
+    ("description", "tab\tin it", "leave out '\\t'"),
+    ("description", "line\u2028separator", "leave out '\\u2028'"),
+    ("description", "admin \u202egnp.exe", "leave out '\\u202e'"),
+    ("description", "isolated \u2066text", "leave out '\\u2066'"),
+    ("description", "next\x85line", "leave out '\\x85'"),
     ("description", "trailing ", "use 'trailing'"),
-    ("author_name", "x" * 101, "at most 100"),
-    ("author_name", "Ana\r\nBcc: all", "control character '\\r'"),
-    ("author_email", "nobody", "is no address"),
-    ("author_email", "a@b@c", "is no address"),
-    ("author_email", "a b@example.com", "is no address"),
-    ("author_email", "Ana <ana@example.com>", "is no address"),
-    ("author_email", 'a"b@example.com', "is no address"),
-    ("author_email", "@example.com", "is no address"),
-    ("author_email", "ana@-example.com", "is no address"),
-    ("author_email", "ana@example..com", "is no address"),
-    ("author_email", "ana@example.com\n", "control character"),
-    ("server_name", "", "is no host name"),
-    ("server_name", "Example.com", "is no host name"),
-    ("server_name", "exa_mple.com", "is no host name"),
-    ("server_name", "münchen.example", "is no host name"),
-    ("server_name", "$host", "is no host name"),
-    ("server_name", "~^www.*$", "is no host name"),
-    ("server_name", "*.example.com", "is no host name"),
-    ("server_name", ".example.com", "is no host name"),
-    ("server_name", "example.com.", "is no host name"),
-    ("server_name", "example.com; deny all", "is no host name"),
-    ("server_name", "a.example {", "is no host name"),
-    ("server_name", "example.com:8080", "is no host name"),
-    ("server_name", "https://example.com", "is no host name"),
-    ("server_name", "192.0.2.1", "is no host name"),
-    ("server_name", "[::1]", "is no host name"),
-    ("server_name", "-a.example", "is no host name"),
-    ("server_name", "a-.example", "is no host name"),
-    ("server_name", f"{'a' * 64}.example", "is no host name"),
-    ("server_name", ".".join(["abcdefghi"] * 26), "is no host name"),
-    ("server_name", "a.example,b.example", "is no host name"),
-    ("server_name", "a.example  b.example", "is no host name"),
-    ("server_name", "_", "is no host name"),
+    ("author_name", "x" * 101, "must have at most 100 characters"),
+    ("author_name", "Ana\r\nBcc: all", "leave out '\\r'"),
+    ("author_email", "nobody", "must be an address"),
+    ("author_email", "a@b@c", "must be an address"),
+    ("author_email", "a b@example.com", "must be an address"),
+    ("author_email", "Ana <ana@example.com>", "must be an address"),
+    ("author_email", 'a"b@example.com', "must be an address"),
+    ("author_email", "@example.com", "must be an address"),
+    ("author_email", "ana@-example.com", "must be an address"),
+    ("author_email", "ana@example..com", "must be an address"),
+    ("author_email", "ana@example.com\n", "without control characters"),
+    ("server_name", "", "must be host names"),
+    ("server_name", "Example.com", "must be host names"),
+    ("server_name", "exa_mple.com", "must be host names"),
+    ("server_name", "münchen.example", "must be host names"),
+    ("server_name", "$host", "must be host names"),
+    ("server_name", "~^www.*$", "must be host names"),
+    ("server_name", "*.example.com", "must be host names"),
+    ("server_name", ".example.com", "must be host names"),
+    ("server_name", "example.com.", "must be host names"),
+    ("server_name", "example.com; deny all", "must be host names"),
+    ("server_name", "a.example {", "must be host names"),
+    ("server_name", "example.com:8080", "must be host names"),
+    ("server_name", "https://example.com", "must be host names"),
+    ("server_name", "192.0.2.1", "must be host names"),
+    ("server_name", "[::1]", "must be host names"),
+    ("server_name", "-a.example", "must be host names"),
+    ("server_name", "a-.example", "must be host names"),
+    ("server_name", f"{'a' * 64}.example", "must be host names"),
+    ("server_name", ".".join(["abcdefghi"] * 26), "must be host names"),
+    ("server_name", "a.example,b.example", "must be host names"),
+    ("server_name", "a.example  b.example", "must be host names"),
+    ("server_name", "_", "must be host names"),
 ]
 
 
-def test_there_are_enough_bad_answers_to_speak_of() -> None:
+def test_at_least_eighty_bad_answers_are_covered() -> None:
     """The table is the promise."""
     assert len(BAD) >= 80
 
@@ -176,7 +176,7 @@ def test_a_bad_answer_is_refused_and_leaves_nothing(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """One line: the answer, its value, what is wrong with it and how to mend it."""
+    """One line names the answer, its value, the rule, and a value that works."""
     if sys.platform == "win32" and value in {'a"b', "con"}:
         pytest.skip("Windows itself refuses a directory of this name")
     output = tmp_path / "output"
@@ -231,8 +231,8 @@ def test_the_default_answers_are_good() -> None:
     assert list(HOOK.problems(literal_answers())) == []
 
 
-def test_all_problems_are_told_at_once() -> None:
-    """Nobody mends one to learn of the next."""
+def test_all_problems_are_reported_at_once() -> None:
+    """Fixing one problem does not reveal the next."""
     answers = literal_answers() | {"project_slug": "class", "author_email": "x"}
     found = list(HOOK.problems(answers | {"server_name": "$a ~b"}))
     names = [line.split(":")[0] for line in found]
@@ -291,10 +291,10 @@ def test_answers_that_only_a_replay_can_hold_are_refused() -> None:
     answers = literal_answers() | {"wsgi_server": "apache", "licence": "MIT", "ci": 5}
     del answers["https"]
     assert list(HOOK.problems(answers)) == [
-        "licence: there is no such question: write 'license'",
-        "wsgi_server: 'apache' is no choice: use waitress or uwsgi or gunicorn",
-        "https: None is no text: give one",
-        "ci: 5 is no text: give one",
+        "licence: unknown question; did you mean 'license'?",
+        "wsgi_server: must be one of waitress, uwsgi, gunicorn, not 'apache'",
+        "https: must be a string, not None",
+        "ci: must be a string, not 5",
     ]
 
 
@@ -305,7 +305,7 @@ def test_a_replay_with_a_choice_that_does_not_exist_is_refused(
     with pytest.raises(FailedHookException):
         bake_literally(tmp_path, wsgi_server="apache")
     said = capfd.readouterr().err
-    assert said.startswith("ERROR: wsgi_server: 'apache' is no choice")
+    assert said.startswith("ERROR: wsgi_server: must be one of ")
     assert not (tmp_path / "my-service").exists()
 
 
@@ -400,7 +400,7 @@ OTHERS = [
 ]
 
 
-def test_there_are_enough_awkward_answers_to_speak_of() -> None:
+def test_enough_awkward_answers_are_covered() -> None:
     """The table is the promise."""
     assert len(TEXTS) + len(OTHERS) >= 60
 
