@@ -1,4 +1,4 @@
-# `make` shows what there is. Everything happens in .venv, from the locked versions.
+# `make` lists the targets. All of them use .venv, made from the lock files.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -20,13 +20,13 @@ test: .venv/done  ## Run the quick tests (make test ARGS="-k toml")
 test-slow: .venv/done  ## Run the tests that install and start every product
 	$(BIN)/python -m pytest --numprocesses auto -m slow $(ARGS)
 
-e2e: .venv/done  ## Serve and trouble them under systemd (as root; make e2e ARGS="-k plain")
+e2e: .venv/done  ## Run the end-to-end tests under systemd (as root; make e2e ARGS="-k plain")
 	$(BIN)/python -m pytest -m e2e --numprocesses 3 $(ARGS) tests/e2e
 
-judge: judges/.venv/done  ## Have outside judges look at everything (as root)
+judge: judges/.venv/done  ## Check everything with external tools (as root)
 	PYTHONPATH=tests judges/.venv/bin/python scripts/judge.py
 
-bench: .venv/done  ## Measure what it costs (as root; make bench ARGS="bake start")
+bench: .venv/done  ## Measure the cost (as root; make bench ARGS="bake start")
 	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
 lint: .venv/done  ## Check style and types
@@ -34,7 +34,7 @@ lint: .venv/done  ## Check style and types
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 
-format: .venv/done  ## Mend what can be mended by itself
+format: .venv/done  ## Fix what can be fixed automatically
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 

@@ -112,7 +112,7 @@ def problems_of_slug(slug: str) -> Iterator[str]:
         better = better[:SLUG_LENGTH].rstrip("-")
         if next(problems_of_slug(better), None) if better else True:
             better = "my-service"
-        rule = f"a-z, 0-9, single hyphens, a letter first, {SLUG_LENGTH} characters at most"
+        rule = f"a-z, 0-9, single hyphens, a letter first, up to {SLUG_LENGTH} long"
         yield f"project_slug: must be {rule}, not {slug!r}; use {better!r}"
     elif keyword.iskeyword(package) or keyword.issoftkeyword(package):
         yield f"project_slug: {slug!r} is a keyword of Python; {fix}"
