@@ -1,4 +1,4 @@
-"""Errors are answered in the form that the client asked for."""
+"""Error responses have the form that the client accepts."""
 
 from typing import NoReturn
 
@@ -14,7 +14,7 @@ CODES = [400, 403, 404, 405, 413, 429, 500, 503]
 
 @pytest.fixture
 def app() -> Flask:
-    """Return an application with views that fail, and with error pages for them."""
+    """Return an application with views that fail, and with error pages."""
     app = create_app({"TESTING": True, "MAX_CONTENT_LENGTH": 10})
     app.config["PROPAGATE_EXCEPTIONS"] = False
 
@@ -43,7 +43,7 @@ def app() -> Flask:
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_browser_gets_a_page(code: int, client: FlaskClient) -> None:
-    """In HTML, with the number and the way back."""
+    """In HTML, with the status code and the request ID."""
     answer = client.get(f"/abort/{code}", headers={"Accept": "text/html,*/*;q=0.8"})
     assert answer.status_code == code
     assert answer.mimetype == "text/html"
@@ -72,7 +72,7 @@ def test_a_program_gets_problem_details(
 def test_a_client_without_a_preference_gets_a_page(
     accept: str, client: FlaskClient
 ) -> None:
-    """As it gets from Flask itself."""
+    """As from Flask itself."""
     answer = client.get("/none", headers={"Accept": accept})
     assert answer.mimetype == "text/html"
     assert "Accept" in answer.vary
@@ -80,30 +80,30 @@ def test_a_client_without_a_preference_gets_a_page(
 
 def test_headers_of_the_error_are_kept(client: FlaskClient) -> None:
     """Clients need Allow and Retry-After."""
-    assert "GET" in client.post("/").headers["Allow"]
+    assert "GET" in client.post("/healthz").headers["Allow"]
     assert client.get("/later").headers["Retry-After"] == "30"
 
 
-def test_an_answer_that_a_view_made_itself_is_kept(client: FlaskClient) -> None:
-    """Its text and its type."""
+def test_a_response_that_a_view_made_is_kept(client: FlaskClient) -> None:
+    """Its body and its content type."""
     answer = client.get("/own")
     assert answer.text == "mine"
     assert answer.mimetype == "text/plain"
 
 
-def test_a_crash_says_nothing_about_the_code(client: FlaskClient) -> None:
-    """The traceback is for the log."""
+def test_a_crash_does_not_expose_the_code(client: FlaskClient) -> None:
+    """The traceback goes to the log only."""
     answer = client.get("/crash")
     assert answer.status_code == 500
     assert "ZeroDivision" not in answer.text
 
 
 def test_a_body_over_the_limit_is_refused(client: FlaskClient) -> None:
-    """MAX_CONTENT_LENGTH holds."""
+    """MAX_CONTENT_LENGTH is enforced."""
     assert client.post("/read", data=b"x" * 10).status_code == 200
     assert client.post("/read", data=b"x" * 11).status_code == 413
 
 
-def test_what_the_client_sent_cannot_become_markup(client: FlaskClient) -> None:
+def test_request_data_is_escaped_in_error_pages(client: FlaskClient) -> None:
     """Jinja escapes it."""
     assert "<script>" not in client.get("/<script>alert(1)</script>").text

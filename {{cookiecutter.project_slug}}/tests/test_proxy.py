@@ -1,14 +1,13 @@
-"""What a reverse proxy adds to a request counts, and only behind a proxy."""
+"""Headers of a reverse proxy count behind a proxy, and only there."""
 
 import io
 import time
 
 import pytest
-from flask import Flask, request, session
+from flask import Flask, request
 from flask.testing import FlaskClient
 
 from {{ cookiecutter.__package }} import create_app
-from {{ cookiecutter.__package }}.headers import logger, warn_of_lost_cookie
 from {{ cookiecutter.__package }}.proxy import LONGEST_WAIT
 
 
@@ -19,28 +18,26 @@ def app() -> Flask:
 
 
 @pytest.mark.parametrize(("waited", "status"), [(0, 200), (LONGEST_WAIT + 1, 503)])
-def test_only_what_has_waited_too_long_is_refused(
+def test_only_a_request_that_waited_too_long_is_refused(
     waited: int, status: int, client: FlaskClient
 ) -> None:
-    """As nginx says when it passed the request on, in seconds."""
+    """X-Request-Start is the time at which nginx received it, in seconds."""
     headers = {"X-Request-Start": f"{time.time() - waited:.3f}"}
-    answer = client.get("/", headers=headers)
+    answer = client.get("/healthz", headers=headers)
     assert answer.status_code == status
     assert answer.headers.get("Retry-After") == (None if status == 200 else "5")
 
 
 @pytest.mark.parametrize("start", ["", "nonsense", "nan", "inf", "9" * 400])
-def test_a_start_that_is_no_time_counts_for_nothing(
-    start: str, client: FlaskClient
-) -> None:
-    """Another proxy may count otherwise, or not at all."""
-    assert client.get("/", headers={"X-Request-Start": start}).status_code == 200
+def test_an_invalid_start_time_is_ignored(start: str, client: FlaskClient) -> None:
+    """Other proxies use other units, or do not send it."""
+    assert client.get("/healthz", headers={"X-Request-Start": start}).status_code == 200
 
 
-def test_without_a_proxy_nobody_says_how_long_a_request_has_waited() -> None:
-    """A client cannot know it."""
+def test_without_a_proxy_the_start_time_is_ignored() -> None:
+    """Clients could forge it."""
     client = create_app("testing").test_client()
-    assert client.get("/", headers={"X-Request-Start": "1"}).status_code == 200
+    assert client.get("/healthz", headers={"X-Request-Start": "1"}).status_code == 200
 
 
 def length() -> str:
@@ -55,7 +52,7 @@ def length() -> str:
 def test_a_chunked_body_arrives_whole_or_is_refused(
     size: int, *, ended: bool, status: int
 ) -> None:
-    """The server decodes the chunks, and says whether it ends the body."""
+    """The server decodes the chunks; not every server marks the end of the body."""
     app = create_app({"TESTING": True, "MAX_CONTENT_LENGTH": 10})
     app.add_url_rule("/length", view_func=length, methods=["POST"])
     environ = {
@@ -68,29 +65,9 @@ def test_a_chunked_body_arrives_whole_or_is_refused(
     assert status != 200 or answer.text == str(size)
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_secure_cookie_over_plain_http_is_warned_about_once(
-    scheme: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Once in a process: browsers drop it, and with it the login."""
-
-    def login() -> str:
-        session["user"] = "me"
-        return ""
-
-    warn_of_lost_cookie.cache_clear()
-    for _ in range(2):
-        app = create_app({"TESTING": True, "SESSION_COOKIE_SECURE": True})
-        app.add_url_rule("/login", view_func=login)
-        app.test_client().get("/login", base_url=f"{scheme}://localhost")
-    warnings = [record for record in caplog.records if record.name == logger.name]
-    assert len(warnings) == (scheme == "http")
-    assert all("SESSION_COOKIE_SECURE" in record.message for record in warnings)
-
-
 @pytest.mark.parametrize("hops", [0, 1])
 def test_scheme_and_host_are_taken_from_the_named_hops_only(hops: int) -> None:
-    """Forged X-Forwarded-Prefix, -Port and Forwarded change nothing."""
+    """Forged X-Forwarded-Prefix, -Port and Forwarded are ignored."""
     app = create_app({"TESTING": True, "PROXY_HOPS": hops})
     app.add_url_rule("/seen", view_func=lambda: request.url)
     forwarded = {
@@ -122,17 +99,46 @@ def test_scheme_and_host_are_taken_from_the_named_hops_only(hops: int) -> None:
 def test_a_host_is_trusted_in_every_spelling_of_its_name(
     host: str, status: int
 ) -> None:
-    """Capitals, a final dot and a port make no other host (RFC 9110, 4.2.3)."""
+    """Capitals, a final dot and a port do not change the host (RFC 9110, 4.2.3)."""
     app = create_app({"TESTING": True, "TRUSTED_HOSTS": ["named.test", "[::1]"]})
-    assert app.test_client().get("/", headers={"Host": host}).status_code == status
+    answer = app.test_client().get("/healthz", headers={"Host": host})
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("given", ["0123456789abcdef", "a.b-c_d-e"])
+def test_a_request_keeps_a_valid_id(given: str, client: FlaskClient) -> None:
+    """So that the logs of nginx and of the service have the same one."""
+    answer = client.get("/healthz", headers={"X-Request-ID": given})
+    assert answer.headers["X-Request-ID"] == given
+
+
+@pytest.mark.parametrize("given", ["", "short", "x" * 65, 'forged" line', "ünïcode-id"])
+def test_a_request_without_a_valid_id_gets_one(given: str, client: FlaskClient) -> None:
+    """Unchecked text must not reach the log."""
+    headers = {"X-Request-ID": given}
+    ids = {
+        client.get("/healthz", headers=headers).headers["X-Request-ID"]
+        for _ in range(2)
+    }
+    assert len(ids) == 2
+    assert all(len(one) == 32 for one in ids)
+
+
+def test_an_untrusted_host_gets_an_error_page(production: Flask) -> None:
+    """No link in it leads to that host."""
+    client = production.test_client()
+    assert client.get("/none", base_url="http://localhost").status_code == 404
+    answer = client.get("/none", base_url="http://evil.test")
+    assert answer.status_code == 400
+    assert "evil.test/" not in answer.text
 
 
 @pytest.mark.parametrize(
-    ("uri", "status"), [("/?q=%C3%A9", 200), ("/?q=\xc3\xa9", 400)]
+    ("uri", "status"), [("/healthz?q=%C3%A9", 200), ("/healthz?q=\xc3\xa9", 400)]
 )
 def test_a_request_line_with_raw_bytes_is_refused(
     uri: str, status: int, client: FlaskClient
 ) -> None:
-    """As WSGI has them: each byte is a character."""
-    answer = client.get("/", environ_overrides={"REQUEST_URI": uri})
+    """WSGI decodes each byte to one character."""
+    answer = client.get("/healthz", environ_overrides={"REQUEST_URI": uri})
     assert answer.status_code == status

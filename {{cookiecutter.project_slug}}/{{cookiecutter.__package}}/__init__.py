@@ -1,4 +1,4 @@
-"""{{ cookiecutter.project_slug }}: a Flask service, made by `create_app`."""
+"""{{ cookiecutter.project_slug }}: a Flask service, created by `create_app`."""
 
 from flask import Flask
 
@@ -30,7 +30,7 @@ def create_app(config: Source = None) -> Flask:
     health.init_app(app)
     pages.init_app(app)
 
-    # Start-up work and extensions (`init_app(app)`) go here. This runs once for each
+    # Start-up code and extensions (`init_app(app)`) go here. This runs once for each
     # application, before its first request. Flask has no before_first_request.
 
     return app

@@ -1,4 +1,4 @@
-"""Answer errors as a page, or to clients that want JSON as problem details."""
+"""Respond to errors with a page, or with problem details for JSON clients."""
 
 import json
 
@@ -12,17 +12,17 @@ PROBLEM = "application/problem+json"  # RFC 9457
 
 
 def init_app(app: Flask) -> None:
-    """Handle all HTTP errors; an exception that nobody caught becomes a 500."""
+    """Handle all HTTP errors; an unhandled exception becomes a 500."""
     app.register_error_handler(HTTPException, answer)
 
 
 def answer(error: HTTPException) -> ResponseReturnValue:
-    """Return the error in the form that the request's Accept header prefers.
+    """Return the error in the form that the Accept header prefers.
 
-    What else belongs to it stays: Allow, Retry-After, WWW-Authenticate.
+    Headers of the error are kept: Allow, Retry-After, WWW-Authenticate.
     """
     response = error.get_response()
-    if error.response is not None:  # a view has made its own answer
+    if error.response is not None:  # made by a view
         return response
     response.vary.add("Accept")
     accepted = request.accept_mimetypes.best_match(
@@ -32,7 +32,7 @@ def answer(error: HTTPException) -> ResponseReturnValue:
         response.set_data(render_template("error.html", error=error))
         return response
     problem = {
-        "type": "about:blank",  # RFC 9457, 4.2.1: the status code says it all
+        "type": "about:blank",  # RFC 9457, 4.2.1: no more than the status code
         "title": error.name,
         "status": error.code,
         "detail": error.description,

@@ -13,26 +13,26 @@ from .proxy import ensure_request_id, normalize_host
 logger = logging.getLogger(__name__)
 
 HEADERS = {
-    # Nothing but this site's own files, no inline script or style, no framing.
+    # Only files of this origin; no inline script or style, no framing.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "font-src 'self'; connect-src 'self'; manifest-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
-    # The browser takes the Content-Type as it is given.
+    # Browsers do not guess another Content-Type.
     "X-Content-Type-Options": "nosniff",
-    # Other sites learn this one's name, not the address of the page.
+    # Other sites get the origin, not the URL of the page.
     "Referrer-Policy": "strict-origin-when-cross-origin",
-    # Other origins can neither keep a handle on our windows nor embed our files.
+    # Other origins can neither access our windows nor embed our files.
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # No page of this service needs these.
+    # Features that no page of this service needs.
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
 
 def init_app(app: Flask) -> None:
-    """Add the headers to every response, whatever part of the application answers."""
+    """Add the headers to every response of the application."""
     app.wsgi_app = ResponseHeaders(app.wsgi_app)  # type: ignore[method-assign]
 
 
@@ -40,13 +40,13 @@ class ResponseHeaders:
     """WSGI middleware that adds the security headers and the request ID."""
 
     def __init__(self, app: WSGIApplication) -> None:
-        """Take the application whose responses get them."""
+        """Wrap a WSGI application."""
         self.app = app
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """Have the application answer; a header that it sets itself stays as it is."""
+        """Call the application; a header that it sets takes precedence."""
         normalize_host(environ)
         added = {**HEADERS, "X-Request-ID": ensure_request_id(environ)}
 
@@ -65,7 +65,7 @@ class ResponseHeaders:
 
 
 def loses_cookie(environ: WSGIEnvironment, headers: list[tuple[str, str]]) -> bool:
-    """Tell whether a response over plain HTTP sets a cookie that needs TLS."""
+    """Return whether a response over plain HTTP sets a Secure cookie."""
     return environ["wsgi.url_scheme"] == "http" and any(
         name.lower() == "set-cookie" and "; secure" in value.lower()
         for name, value in headers

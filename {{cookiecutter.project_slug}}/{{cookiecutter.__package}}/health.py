@@ -1,4 +1,4 @@
-"""Tell a load balancer or an operator how the service is."""
+"""Report liveness and readiness to load balancers and operators."""
 
 from collections.abc import Callable
 
@@ -16,12 +16,12 @@ def init_app(app: Flask) -> None:
 
 
 def add_check(app: Flask, name: str, check: Check) -> None:
-    """Have `/readyz` call `check`, which raises an exception when it is not ready.
+    """Add a check to `/readyz`. It raises an exception if the service is not ready.
 
     Args:
         app: The application, in `create_app` or an extension's `init_app`.
-        name: What is checked, as the answer names it: "database".
-        check: Called without arguments, in a request; should be quick.
+        name: What is checked, as the response names it: "database".
+        check: Called without arguments, in each request to `/readyz`.
 
     """
     app.extensions["readiness"][name] = check
@@ -29,13 +29,13 @@ def add_check(app: Flask, name: str, check: Check) -> None:
 
 @bp.get("/healthz")
 def healthz() -> Response:
-    """Say that the process is alive, whatever it depends on."""
+    """Report that the process responds; nothing else is checked."""
     return fresh(jsonify(status="ok"))
 
 
 @bp.get("/readyz")
 def readyz() -> Response:
-    """Say whether everything that the service depends on is there: 200, or 503."""
+    """Run the readiness checks: 200 if all pass, otherwise 503."""
     checks = {}
     for name, check in current_app.extensions["readiness"].items():
         try:
@@ -52,6 +52,6 @@ def readyz() -> Response:
 
 
 def fresh(response: Response) -> Response:
-    """Keep caches from answering in the service's place."""
+    """Forbid caching of a response."""
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -1,4 +1,4 @@
-"""The pages that people see. Yours go here, or into blueprints beside this one."""
+"""The sample pages. Your views go here, or into further blueprints."""
 
 from flask import Blueprint, Flask, current_app, render_template
 

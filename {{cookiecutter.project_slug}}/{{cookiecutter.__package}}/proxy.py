@@ -15,12 +15,12 @@ from werkzeug.exceptions import (
 )
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-# What nginx ($request_id) and tracing systems send; nothing that could forge a log
-# line or a header.
+# IDs of nginx ($request_id) and of tracing systems. Other characters could forge a log
+# record or a header.
 VALID_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
-# Most clients that have waited for so many seconds have given up, and answering them
-# delays the others. Longer than a restart takes, shorter than nginx waits.
+# Seconds after which most clients have given up, so that a response would only delay
+# other requests. Longer than a restart takes, shorter than the timeout of nginx.
 LONGEST_WAIT = 10
 
 
@@ -95,7 +95,7 @@ def receive_chunked_body() -> None:
 def refuse_late() -> None:
     """Answer 503 if nginx received the request more than LONGEST_WAIT seconds ago.
 
-    An overload ends sooner if requests that no client waits for are not answered.
+    This shortens an overload: no time is spent on requests that no client waits for.
     """
     start = request.headers.get("X-Request-Start", type=float)
     if start is not None and time.time() - start > LONGEST_WAIT:
