@@ -22,7 +22,7 @@ FILES = {
     ],
     "object": ["{p}/config/settings.py"],
     "toml": ["{p}/config/settings.toml"],
-    "env": ["{p}/config/defaults.py", ".env.example"],
+    "env": ["{p}/config/defaults.py", ".env.example", "tests/test_dotenv.py"],
     "uwsgi": ["{p}/uwsgi.ini"],
     "gunicorn": ["{p}/gunicorn.conf.py"],
     "github": [".github/workflows/ci.yml", ".github/dependabot.yml"],

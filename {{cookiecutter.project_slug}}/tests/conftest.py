@@ -16,7 +16,7 @@ from {{ cookiecutter.__package }}.config import PREFIX, layout
 def _no_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep the settings of whoever runs the tests out of them."""
     for name in list(os.environ):
-        if name.startswith(f"{PREFIX}_"):
+        if name.startswith((f"{PREFIX}_", "FLASK_")) or name == "SECRET_KEY":
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 

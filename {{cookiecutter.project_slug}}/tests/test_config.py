@@ -78,17 +78,11 @@ def test_a_path_is_a_settings_file_relative_to_the_working_directory(
     assert create_app(kind(name)).config["GREETING"] == "hello"
 
 
-def test_variables_hold_json_and_reach_into_tables(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Flask's own rules: JSON or else text, and `__` for an item of a table."""
-    monkeypatch.setenv(f"{PREFIX}_NUMBER", "5")
-    monkeypatch.setenv(f"{PREFIX}_TEXT", "five")
+def test_variables_reach_into_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`__` stands before an item, as in Flask; the item keeps its type."""
     monkeypatch.setenv(f"{PREFIX}_EXAMPLE", '{"pool": 1, "name": "a"}')
     monkeypatch.setenv(f"{PREFIX}_EXAMPLE__pool", "2")
     config = create_app("testing").config
-    assert config["NUMBER"] == 5
-    assert config["TEXT"] == "five"
     assert config["EXAMPLE"] == {"pool": 2, "name": "a"}
 
 
@@ -110,7 +104,7 @@ def test_an_unknown_environment_in_the_variable_is_named(
 ) -> None:
     """The message names the variable, its value and the valid ones."""
     monkeypatch.setenv(f"{PREFIX}_ENV", "prod")
-    with pytest.raises(ConfigError, match=rf"{PREFIX}_ENV: 'prod' .*production"):
+    with pytest.raises(ConfigError, match=rf"{PREFIX}_ENV: .* 'prod'; .*production"):
         create_app()
 
 
@@ -167,35 +161,8 @@ def test_what_a_settings_file_cannot_say_gets_one_line(settings_file: Write) -> 
     for name in ("ENV", "CFG"):
         with pytest.raises(ConfigError, match=f"{name} chooses layers"):
             create_app(settings_file(**{name: "testing"}))
-    with pytest.raises(ConfigError, match="LOG_LEVEL is a setting, but not a table"):
+    with pytest.raises(ConfigError, match="LOG_LEVEL must be a table"):
         create_app(settings_file(LOG_LEVEL__X="1"))
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("LOG_LEVEL", "noisy"),
-        ("LOG_FORMAT", "xml"),
-        ("PROXY_HOPS", "-1"),
-        ("PROXY_HOPS", "two"),
-        ("MAX_CONTENT_LENGTH", "16M"),
-        ("LOG_LEVEL__X", "1"),
-    ],
-)
-def test_a_value_that_would_fail_later_is_refused_at_once(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One line with the name, the value and where it came from."""
-    monkeypatch.setenv(f"{PREFIX}_{name}", value)
-    with pytest.raises(ConfigError, match=rf"{name}.*{value}|{PREFIX}_{name}"):
-        create_app("testing")
-
-
-def test_all_values_that_cannot_be_used_are_named_at_once() -> None:
-    """Nobody mends one to learn of the next."""
-    bad = {"ENV": "production", "LOG_LEVEL": "noisy", "PROXY_HOPS": None}
-    with pytest.raises(ConfigError, match=r"LOG_LEVEL.*PROXY_HOPS.*SECRET_KEY"):
-        create_app(bad)
 
 
 def test_a_settings_file_of_another_kind_gets_one_line(tmp_path: Path) -> None:
@@ -206,12 +173,12 @@ def test_a_settings_file_of_another_kind_gets_one_line(tmp_path: Path) -> None:
         create_app(path)
 
 
-@pytest.mark.parametrize("key", ["", "dev", "Change_Me", " testing ", "1234"])
+@pytest.mark.parametrize("key", ["", "dev", "Change_Me", " testing ", "null"])
 def test_production_refuses_a_missing_or_guessable_secret_key(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The line says how to set a good one."""
-    with pytest.raises(ConfigError, match=r"SECRET_KEY.* is not set.*token_hex"):
+    with pytest.raises(ConfigError, match=r"SECRET_KEY: must be set .*token_hex"):
         create_app("production")
     monkeypatch.setenv(f"{PREFIX}_SECRET_KEY", key)
     with pytest.raises(ConfigError, match=r"SECRET_KEY.*secrets\.token_hex"):
@@ -245,22 +212,11 @@ def test_an_old_secret_key_stays_usable(monkeypatch: pytest.MonkeyPatch) -> None
     assert sessions(new).loads(cookie) == "me"
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY_FALLBACKS", "TRUSTED_HOSTS"])
-@pytest.mark.parametrize("value", ["old-key", '["a", ""]', '["a", 1]', '{"a": "b"}'])
-def test_a_string_is_not_taken_for_a_list_of_its_letters(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each letter of it would be a key that signs in anybody, or a host."""
-    monkeypatch.setenv(f"{PREFIX}_{name}", value)
-    with pytest.raises(ConfigError, match=f"{name}: .* must be a list of .* strings"):
-        create_app("testing")
-
-
 def test_production_refuses_a_guessable_old_key() -> None:
     """A session that is signed with it would be accepted."""
     key = "of this test, and long enough"
     config = {"SECRET_KEY": key, "SECRET_KEY_FALLBACKS": ["dev"]}
-    with pytest.raises(ConfigError, match=r"SECRET_KEY_FALLBACKS.* a placeholder"):
+    with pytest.raises(ConfigError, match=r"SECRET_KEY_FALLBACKS.* placeholder"):
         create_app(config | {"ENV": "production"})
 
 
@@ -303,5 +259,5 @@ def test_flask_shows_a_mistake_in_the_settings_as_one_line() -> None:
         command, capture_output=True, check=False, text=True, timeout=30
     )
     assert result.returncode == 2
-    assert result.stderr.startswith("Error: SECRET_KEY: None (Flask) is not set")
+    assert result.stderr.startswith("Error: SECRET_KEY: must be set in production")
     assert len(result.stderr.splitlines()) == 1

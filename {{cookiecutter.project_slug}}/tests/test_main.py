@@ -77,7 +77,8 @@ def test_it_serves_with_the_settings_given_until_it_is_told_to_stop(
         ("--env prod", "prod"),
         ("--settings /no/such/file", "/no/such/file"),
         ("--env testing --host 192.0.2.1", "cannot listen on 192.0.2.1"),
-        ("--env production", "SECRET_KEY: None (Flask) is not set"),
+        ("--env testing --settings .", "not a regular file"),
+        ("--env production", "SECRET_KEY: must be set in production"),
     ],
 )
 def test_a_mistake_gets_one_line_and_code_2(
@@ -170,6 +171,32 @@ def test_check_says_whether_it_would_start(capsys: pytest.CaptureFixture[str]) -
     assert "SECRET_KEY" in only_line_of(["--env", "production", "--check"], capsys)
 
 
+def test_debug_is_refused_in_production(
+    settings_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The debugger runs any code that it is sent."""
+    path = settings_file(SECRET_KEY="of this test, and long enough")
+    arguments = ["--settings", str(path), "--env", "production", "--debug"]
+    assert "--debug: must not be used" in only_line_of(arguments, capsys)
+
+
+def test_the_development_server_does_not_depend_on_variables_of_flask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor does it read other files than the settings."""
+    monkeypatch.setenv("FLASK_RUN_FROM_CLI", "true")  # would start nothing
+    monkeypatch.setenv("FLASK_DEBUG", "0")
+    given: dict[str, Any] = {}
+
+    def run_simple(_host: str, _port: int, _app: Flask, **options: object) -> None:
+        given.update(options)
+
+    monkeypatch.setattr("werkzeug.serving.run_simple", run_simple)
+    monkeypatch.setattr("flask.cli.load_dotenv", pytest.fail)
+    __main__.develop("127.0.0.1", 0, {"ENV": "development"})
+    assert given["use_debugger"] is True
+
+
 def test_check_refuses_an_application_that_always_fails(
     settings_file: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -190,7 +217,9 @@ def test_check_refuses_an_application_that_always_fails(
     with pytest.raises(SystemExit) as end:
         main(["--settings", str(path), "--check"])
     assert end.value.code == 2
-    assert "/healthz answers 500" in capsys.readouterr().err.splitlines()[-1]
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith(f"{__main__.NAME}: GET /healthz: RuntimeError: (")
+    assert all(line.startswith(f"{__main__.NAME}: GET /") for line in lines)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="systemd runs on Linux")

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import sys
-from http import HTTPStatus
 from typing import Any
 
 import click
@@ -12,6 +11,7 @@ from flask import Flask
 from werkzeug.serving import is_running_from_reloader
 
 from . import create_app, server
+from .check import faults
 from .config import ENVIRONMENTS, PREFIX, load_config
 from .config.layout import ENDING
 
@@ -38,7 +38,7 @@ NAME = "{{ cookiecutter.project_slug }}"
     help="Port to listen on; 0 takes a free one.",
 )
 @click.option("--debug", is_flag=True, help="Develop: reload code, show errors.")
-@click.option("--check", is_flag=True, help="Only find out whether it would start.")
+@click.option("--check", is_flag=True, help="Validate and exit: 0, or 2 and why.")
 @click.version_option(package_name=NAME)
 def command(  # noqa: PLR0913 - an argument for each option
     settings: str | None,
@@ -60,8 +60,12 @@ def command(  # noqa: PLR0913 - an argument for each option
     # Find mistakes before anything starts.
     loaded = Flask(str(__package__))
     load_config(loaded, config)
+    if debug and loaded.config["ENV"] == "production":
+        message = "--debug: must not be used with the environment production"
+        raise click.UsageError(message)
     if check:
-        check_health(create_app(config))
+        if found := faults(lambda: create_app(config)):
+            raise click.ClickException("\n".join(found))
         click.echo(f"{NAME} would start", err=True)
     elif debug:
         develop(host, port, config)
@@ -77,7 +81,8 @@ def command(  # noqa: PLR0913 - an argument for each option
         if (hosts := loaded.config["TRUSTED_HOSTS"]) is not None:
             # The address that is printed answers, and so does the name that was given.
             printed = url.removeprefix("http://").rpartition(":")[0]
-            config["TRUSTED_HOSTS"] = [*hosts, printed, host]
+            name = printed if ":" in host else host.lower().rstrip(".") or printed
+            config["TRUSTED_HOSTS"] = [*hosts, printed, name]
         click.echo(f"{NAME} listens on {url} (stop it with Ctrl-C)", err=True)
         server.serve(listener, config)
 
@@ -89,14 +94,6 @@ def check_hops(hops: int) -> None:
             f"PROXY_HOPS: must be 0 or 1 behind nginx, not {hops}: nginx forwards one "
             "client address; name other proxies in deploy/nginx.conf (set_real_ip_from)"
         )
-        raise click.ClickException(message)
-
-
-def check_health(app: Flask) -> None:
-    """Refuse an application that fails even when asked whether it is alive."""
-    answer = app.test_client().get("/healthz")
-    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        message = f"it would start, but /healthz answers {answer.status}"
         raise click.ClickException(message)
 
 
@@ -133,7 +130,10 @@ def develop(host: str, port: int, config: dict[str, Any]) -> None:
         listen(host, port).close()  # find out whether the server will be able to
     # The reloader is two processes: leave in order, so that neither stays behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    create_app(config).run(host, port, debug=True)
+    # Settings have their own way in: Flask would put `.env` into the environment, and
+    # with this variable start nothing.
+    os.environ.pop("FLASK_RUN_FROM_CLI", None)
+    create_app(config).run(host, port, debug=True, load_dotenv=False)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -141,7 +141,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         command.main(arguments, standalone_mode=False)
     except click.ClickException as error:
-        click.echo(f"{NAME}: {error.format_message()}", err=True)
+        for line in error.format_message().splitlines():
+            click.echo(f"{NAME}: {line}", err=True)
         sys.exit(2)
     except click.Abort:
         sys.exit(130)

@@ -6,7 +6,7 @@ from flask import Config
 
 HERE = Path(__file__).parent
 ENDING = ".cfg"
-DEVELOPMENT_FILE: str | None = None  # only the layout `env` knows one
+TEXT = False  # a settings file holds values, not texts
 
 
 def load_default() -> Config:
@@ -24,3 +24,8 @@ def load_file(path: Path) -> Config:
     config = Config(HERE)
     config.from_pyfile(path)
     return config
+
+
+def find_development_file() -> str | None:
+    """Return None: development reads no file that is not named."""
+    return None

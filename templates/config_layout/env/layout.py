@@ -1,16 +1,16 @@
 """The layout `env`: variables, `.env` files, and the defaults in `defaults.py`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from dotenv.parser import Binding, parse_stream
+from dotenv import dotenv_values, find_dotenv
+from dotenv.parser import parse_stream
 
 from . import defaults
 
 PREFIX = "{{ cookiecutter.__prefix }}"
 ENDING = ".env"
-DEVELOPMENT_FILE: str | None = ".env"  # read there, if nothing else is named
+TEXT = True  # a settings file holds texts, as the environment does
 
 
 def load_default() -> dict[str, Any]:
@@ -23,34 +23,34 @@ def load_environment(name: str) -> dict[str, Any]:
     return defaults.ENVIRONMENTS[name]
 
 
-def load_file(path: Path) -> dict[str, Any]:
+def load_file(path: Path) -> dict[str, str]:
     """Return what the lines set whose names have the prefix; others are not ours.
 
+    `${NAME}` in a value is replaced, as the command `flask` does with the same file.
+
     Raises:
-        ValueError: A line is none of the format.
+        ValueError: A line is not of the format.
 
     """
     with path.open(encoding="utf-8-sig") as file:
-        lines = list(parse_stream(file))
-    return dict(setting(line) for line in lines if concerns(line))
+        for line in parse_stream(file):
+            name = line.key or ""
+            ours = name.startswith(PREFIX)
+            where = f"line {line.original.line}"
+            if line.error or (ours and line.value is None):
+                message = f"{where}: must be of the form NAME=value"
+                raise ValueError(message)
+            if ours and not name.removeprefix(PREFIX).split("__")[0].isupper():
+                message = f"{where}: {name} must be in capitals"
+                raise ValueError(message)
+    texts = dotenv_values(path, encoding="utf-8-sig")
+    return {
+        name.removeprefix(PREFIX): text
+        for name, text in texts.items()
+        if name.startswith(PREFIX) and text is not None
+    }
 
 
-def concerns(line: Binding) -> bool:
-    """Tell whether a line is for this service, or is a mistake."""
-    return line.error or (line.key or "").startswith(PREFIX)
-
-
-def setting(line: Binding) -> tuple[str, Any]:
-    """Return the name and the value of a line: JSON, or else the text itself."""
-    if line.error or line.key is None or line.value is None:
-        message = f"line {line.original.line}: not of the form NAME=value"
-        raise ValueError(message)
-    try:
-        value = json.loads(line.value)
-    except ValueError:
-        value = line.value
-    name = line.key.removeprefix(PREFIX)
-    if not name.split("__")[0].isupper():
-        message = f"line {line.original.line}: {line.key} is not in capitals"
-        raise ValueError(message)
-    return name, value
+def find_development_file() -> str | None:
+    """Return the path of `.env`, here or above, where `flask` finds it, too."""
+    return find_dotenv(usecwd=True) or None

@@ -7,7 +7,7 @@ from flask import Config
 
 HERE = Path(__file__).parent
 ENDING = ".toml"
-DEVELOPMENT_FILE: str | None = None  # only the layout `env` knows one
+TEXT = False  # a settings file holds values, not texts
 
 
 def load_default() -> Config:
@@ -36,3 +36,8 @@ def load_file(path: Path) -> Config:
             message = f"{key!r} is no setting: names are in capitals, and in no [table]"
             raise ValueError(message)
     return Config(HERE, settings)
+
+
+def find_development_file() -> str | None:
+    """Return None: development reads no file that is not named."""
+    return None

@@ -13,9 +13,11 @@ from typing import Any
 
 import click
 from flask import Flask
+from flask.cli import ScriptInfo
+from flask.helpers import get_debug_flag
 
-from . import layout
-from .checks import problems
+from . import checks, layout
+from .layers import Layers
 
 PREFIX = "{{ cookiecutter.__package | upper }}"
 ENVIRONMENTS = ("development", "testing", "production")
@@ -49,29 +51,50 @@ def load_config(app: Flask, source: Source = None) -> None:
     given = as_mapping(source)
     environment = choose_environment(given)
     path = choose_file(given, environment)
-    layers = app.extensions["config_layers"] = dict.fromkeys(app.config, "Flask")
-
-    def add(layer: str, settings: Mapping[str, Any]) -> None:
-        for name, value in settings.items():
-            set_item(app.config, name, value)
-            layers[name.split("__")[0]] = layer
+    app.config["DEBUG"] = environment == "development" and get_debug_flag()
+    layers = Layers(app.config)
 
     # Copied, because a later layer may set an item inside of a packaged value.
-    add("default", copy.deepcopy(layout.load_default()))
-    add(environment, copy.deepcopy(layout.load_environment(environment)))
+    layers.add_packaged("default", copy.deepcopy(layout.load_default()))
+    packaged = copy.deepcopy(layout.load_environment(environment))
+    layers.add_packaged(environment, packaged)
+    known = [*app.config, "ENV", "CFG"]
     if path is not None:
+        add = layers.add_texts if layout.TEXT else layers.add
         add(f"file {path}", load_file(path))
-    layers.update(load_variables(app))
-    add("create_app", given)
+    for variable, text in sorted(os.environ.items()):
+        if variable.startswith(f"{PREFIX}_"):
+            name = variable.removeprefix(f"{PREFIX}_")
+            layers.add_texts(f"variable {variable}", {name: text})
+    layers.add("create_app", given)
     app.config.update(ENV=environment, CFG=path and str(path))
-    layers.setdefault("ENV", "default")
-    layers.setdefault("CFG", "default")
-    found = [
-        f"{name}: {value!r} ({layers[name]}) {problem}"
-        for name, value, problem in problems(app.config)
-    ]
-    if found:
-        raise ConfigError("; ".join(found))
+
+    origin = {"ENV": "default", "CFG": "default", **layers.origin}
+    warnings = [*warn_of_debug(environment), *checks.near_misses(origin, known)]
+    problems = [*layers.problems, *checks.problems(app.config, layers.types, origin)]
+    if problems:
+        raise ConfigError("; ".join(problems + warnings))
+    app.extensions["config_layers"] = origin
+    app.extensions["config_warnings"] = warnings
+
+
+def warn_of_debug(environment: str) -> list[str]:
+    """Return a warning that FLASK_DEBUG is ignored, if it is.
+
+    Raises:
+        ConfigError: The command `flask` would switch the debugger on in production.
+
+    """
+    if environment != "production" or not get_debug_flag():
+        return []
+    context = click.get_current_context(silent=True)
+    if context is not None and isinstance(context.obj, ScriptInfo):
+        message = (
+            "FLASK_DEBUG: must not be set in production, nor flask --debug be used; "
+            f"for development, set {PREFIX}_ENV=development"
+        )
+        raise ConfigError(message)
+    return ["FLASK_DEBUG is ignored in production"]
 
 
 def as_mapping(source: Source) -> dict[str, Any]:
@@ -104,7 +127,9 @@ def choose_environment(given: Mapping[str, Any]) -> str:
         environment = os.environ.get(variable) or "production"
     if environment not in ENVIRONMENTS:
         names = ", ".join(ENVIRONMENTS)
-        message = f"{variable}: {environment!r} is no environment; use one of {names}"
+        message = (
+            f"{variable}: unknown environment {environment!r}; expected one of {names}"
+        )
         raise ConfigError(message)
     return environment
 
@@ -115,8 +140,7 @@ def choose_file(given: Mapping[str, Any], environment: str) -> Path | None:
     if "CFG" in given:
         path = given["CFG"]
     elif path is None and environment == "development":
-        local = layout.DEVELOPMENT_FILE
-        path = local if local and Path(local).exists() else None
+        path = layout.find_development_file()
     return None if path is None else Path(path).absolute()
 
 
@@ -157,30 +181,3 @@ def problem_of(error: BaseException) -> str:
     """Return what is wrong, in one line."""
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     return f"{type(error).__name__}: {' '.join(text.split())}"
-
-
-def set_item(config: dict[str, Any], name: str, value: object) -> None:
-    """Set `NAME`, or with `NAME__ITEM` an item of a setting that is a table."""
-    *tables, last = name.split("__")
-    for table in tables:
-        inner: object = config.setdefault(table, {})
-        if not isinstance(inner, dict):
-            message = f"{name}: {table} is a setting, but not a table"
-            raise ConfigError(message)
-        config = inner
-    config[last] = value
-
-
-def load_variables(app: Flask) -> dict[str, str]:
-    """Set what the variables with the prefix say; return the layer of each setting."""
-    prefix = f"{PREFIX}_"
-    names = sorted(name for name in os.environ if name.startswith(prefix))
-    try:
-        app.config.from_prefixed_env(PREFIX)
-    except TypeError as error:
-        nested = ", ".join(name for name in names if "__" in name)
-        message = f"{nested}: what stands before '__' is a setting, but not a table"
-        raise ConfigError(message) from error
-    return {
-        name.removeprefix(prefix).split("__")[0]: f"variable {name}" for name in names
-    }

@@ -1,73 +1,150 @@
 """Find values that would otherwise fail at a request, or not fail when they should."""
 
+import difflib
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-FORMATS = ("text", "json")
+from . import kinds, layout
+from .show import masked
 
-# What people put where a secret belongs, and what the packaged settings hold for
-# development and testing.
+VARIABLE = "{{ cookiecutter.__prefix }}SECRET_KEY"
+
+# The type of each setting: Flask's own, and those of this package.
+SETTINGS = {
+    # Flask: https://flask.palletsprojects.com/en/stable/config/
+    "APPLICATION_ROOT": kinds.matching(kinds.URL_PATH, 'a path that begins with "/"'),
+    "DEBUG": kinds.SWITCH,
+    "EXPLAIN_TEMPLATE_LOADING": kinds.SWITCH,
+    "MAX_CONTENT_LENGTH": kinds.optional(kinds.COUNT),
+    "MAX_COOKIE_SIZE": kinds.COUNT,
+    "MAX_FORM_MEMORY_SIZE": kinds.optional(kinds.COUNT),
+    "MAX_FORM_PARTS": kinds.optional(kinds.COUNT),
+    "PERMANENT_SESSION_LIFETIME": kinds.duration(1),
+    "PREFERRED_URL_SCHEME": kinds.one_of("http", "https"),
+    "PROPAGATE_EXCEPTIONS": kinds.optional(kinds.SWITCH),
+    "PROVIDE_AUTOMATIC_OPTIONS": kinds.SWITCH,
+    "SECRET_KEY": kinds.SECRET,
+    "SECRET_KEY_FALLBACKS": kinds.optional(kinds.SECRETS),
+    "SEND_FILE_MAX_AGE_DEFAULT": kinds.optional(kinds.duration(0)),
+    "SERVER_NAME": kinds.optional(kinds.SERVER_NAME),
+    "SESSION_COOKIE_DOMAIN": kinds.optional(kinds.COOKIE_DOMAIN),
+    "SESSION_COOKIE_HTTPONLY": kinds.SWITCH,
+    "SESSION_COOKIE_NAME": kinds.matching(kinds.TOKEN, "a name without white space"),
+    "SESSION_COOKIE_PARTITIONED": kinds.SWITCH,
+    "SESSION_COOKIE_PATH": kinds.optional(
+        kinds.matching(kinds.URL_PATH, 'a path that begins with "/"')
+    ),
+    "SESSION_COOKIE_SAMESITE": kinds.optional(kinds.one_of("Strict", "Lax", "None")),
+    "SESSION_COOKIE_SECURE": kinds.SWITCH,
+    "SESSION_REFRESH_EACH_REQUEST": kinds.SWITCH,
+    "TEMPLATES_AUTO_RELOAD": kinds.optional(kinds.SWITCH),
+    "TESTING": kinds.SWITCH,
+    "TRAP_BAD_REQUEST_ERRORS": kinds.optional(kinds.SWITCH),
+    "TRAP_HTTP_EXCEPTIONS": kinds.SWITCH,
+    "TRUSTED_HOSTS": kinds.optional(kinds.HOSTS),
+    "USE_X_SENDFILE": kinds.SWITCH,
+    # This package
+    "LOG_FORMAT": kinds.one_of("text", "json"),
+    "LOG_LEVEL": kinds.one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+    "PROXY_HOPS": kinds.COUNT,
+}
+
+# What people put where a secret belongs, what a script inserts for no value, and what
+# the packaged settings hold for development and testing.
 PLACEHOLDERS = (
-    *("", "change-me", "changeme", "dev", "development", "password", "placeholder"),
-    *("secret", "secret-key", "test", "testing", "todo", "your-secret-key", "xxx"),
+    *("", "change-me", "changeme", "dev", "development", "none", "null", "password"),
+    *("placeholder", "secret", "secret-key", "test", "testing", "todo", "undefined"),
+    *("your-secret-key", "xxx"),
 )
-MEND = (
-    "put SECRET_KEY into the settings file or its variable, with what this prints: "
+LONGEST = 200  # characters of a value in a message
+WHERE = (
+    f"set {VARIABLE} in the settings file or in the environment"
+    if layout.TEXT
+    else f"set SECRET_KEY in the settings file, or the variable {VARIABLE}"
+)
+ADVICE = (
+    f"{WHERE}; generate one with: "
     "python3 -c 'import secrets; print(secrets.token_hex(32))'"
 )
 
-
-Problem = tuple[str, object, str]
-
-
-def problems(config: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield the name and value of each setting that cannot be used, and why."""
-    if config["LOG_LEVEL"] not in LEVELS:
-        yield "LOG_LEVEL", config["LOG_LEVEL"], f"is none of {', '.join(LEVELS)}"
-    if config["LOG_FORMAT"] not in FORMATS:
-        yield "LOG_FORMAT", config["LOG_FORMAT"], f"is none of {', '.join(FORMATS)}"
-    if not is_count(config["PROXY_HOPS"]):
-        yield "PROXY_HOPS", config["PROXY_HOPS"], "is no whole number from 0"
-    size = config["MAX_CONTENT_LENGTH"]
-    if size is not None and not is_count(size):
-        yield "MAX_CONTENT_LENGTH", size, "is no whole number of bytes"
-    # Flask iterates over these two: of a string, each letter would be a key or a host.
-    for name in ("SECRET_KEY_FALLBACKS", "TRUSTED_HOSTS"):
-        value = config[name]
-        if value is not None and not is_list_of_strings(value):
-            shown = type(value).__name__ if name == "SECRET_KEY_FALLBACKS" else value
-            yield name, shown, "must be a list of non-empty strings"
-    keys = config["SECRET_KEY_FALLBACKS"]
-    guessable = is_list_of_strings(keys) and any(map(is_placeholder, keys))
-    if guessable and config["ENV"] == "production":
-        yield "SECRET_KEY_FALLBACKS", "***", "must not contain a placeholder"
-    yield from problems_of_secret(config["SECRET_KEY"], config["ENV"])
+# From which likeness on an unknown name is taken for a known one.
+WITH_PREFIX, WITHOUT_PREFIX = 0.7, 0.85
 
 
-def is_list_of_strings(value: object) -> bool:
-    """Tell whether a value is a list or a tuple of strings, none of them empty."""
-    return isinstance(value, list | tuple) and all(
-        isinstance(item, str) and item.strip() for item in value
-    )
+def problems(
+    config: Mapping[str, Any],
+    types: Mapping[str, kinds.Kind],
+    origin: Mapping[str, str],
+) -> Iterator[str]:
+    """Yield a line for each setting with an invalid value.
+
+    Args:
+        config: The settings.
+        types: The type of each setting that has one.
+        origin: The layer that each value came from.
+
+    """
+    for name, kind in types.items():
+        value = config.get(name)
+        layer = origin.get(name, "default")
+        # Code may give its own settings any value: a test, what stands in for one.
+        may_be_anything = layer == "create_app" and name not in SETTINGS
+        if not kind.accepts(value) and not may_be_anything:
+            yield problem(name, value, layer, kind)
+    if config["ENV"] == "production":
+        yield from problems_of_production(config, origin)
 
 
-def is_placeholder(key: str) -> bool:
+def problem(name: str, value: object, layer: str, kind: kinds.Kind) -> str:
+    """Return the line for an invalid value."""
+    shown = repr(masked(name, value))
+    if shown == repr("***"):
+        shown = f"*** ({type(value).__name__})"
+    elif len(shown) > LONGEST:
+        shown = f"{shown[:LONGEST]}…"
+    return f"{name} ({layer}): must be {kind.must}, not {shown}"
+
+
+def problems_of_production(
+    config: Mapping[str, Any], origin: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield a line for each setting that other environments may have."""
+    if config["DEBUG"] is True:
+        yield f"DEBUG ({origin['DEBUG']}): must be false in production, not True"
+    key, old_keys = config["SECRET_KEY"], config["SECRET_KEY_FALLBACKS"]
+    if not key:
+        yield f"SECRET_KEY: must be set in production: {ADVICE}"
+        if "SECRET_KEY" in os.environ:
+            yield f"the variable SECRET_KEY has no effect: its name must be {VARIABLE}"
+    elif is_placeholder(key):
+        layer = origin["SECRET_KEY"]
+        yield f"SECRET_KEY ({layer}): must not be a placeholder in production: {ADVICE}"
+    if isinstance(old_keys, list | tuple) and any(map(is_placeholder, old_keys)):
+        layer = origin["SECRET_KEY_FALLBACKS"]
+        yield f"SECRET_KEY_FALLBACKS ({layer}): must not contain a placeholder"
+
+
+def is_placeholder(key: object) -> bool:
     """Tell whether a key is one that people write where a secret belongs."""
-    return key.strip().lower().replace("_", "-") in PLACEHOLDERS
+    text = key.decode(errors="replace") if isinstance(key, bytes) else str(key)
+    return text.strip().lower().replace("_", "-") in PLACEHOLDERS
 
 
-def is_count(value: object) -> bool:
-    """Tell whether a value is a whole number that is not negative."""
-    return type(value) is int and value >= 0
+def near_misses(origin: Mapping[str, str], known: list[str]) -> Iterator[str]:
+    """Yield a warning for each unknown name that is like a known one.
 
+    Args:
+        origin: The layer that each setting came from.
+        known: The names of the settings of Flask and of the packaged layers.
 
-def problems_of_secret(key: object, environment: str) -> Iterator[Problem]:
-    """Let nothing start in production with a SECRET_KEY that anybody could guess."""
-    if isinstance(key, str | bytes | None):
-        text = key.decode(errors="replace") if isinstance(key, bytes) else key or ""
-        if is_placeholder(text) and environment == "production":
-            state = "is a placeholder" if text else "is not set"
-            yield "SECRET_KEY", key, f"{state}, and production needs one: {MEND}"
-    else:
-        yield "SECRET_KEY", type(key).__name__, f"is no text: {MEND}"
+    """
+    for name, layer in origin.items():
+        if name in known or layer == "create_app":
+            continue
+        # With the prefix, a name is meant for this service. Others may be those of
+        # extensions: JWT_SECRET_KEY.
+        has_prefix = layout.TEXT or layer.startswith("variable ")
+        likeness = WITH_PREFIX if has_prefix else WITHOUT_PREFIX
+        for near in difflib.get_close_matches(name.upper(), known, 1, likeness):
+            yield f"{name} ({layer}): unknown setting; did you mean {near}?"

@@ -16,8 +16,10 @@ URL_TOKEN = re.compile(r"([?&][^=&\s]*(?:key|pass|secret|sig|token)[^=&\s]*=)[^&
 
 
 def init_app(app: Flask) -> None:
-    """Add `flask config` to the application's command line."""
+    """Add `flask config`, and log what is probably a mistake in the settings."""
     app.cli.add_command(show_config)
+    for warning in app.extensions["config_warnings"]:
+        app.logger.warning(warning)
 
 
 @click.command("config")

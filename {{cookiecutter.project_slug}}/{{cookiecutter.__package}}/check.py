@@ -1,0 +1,131 @@
+"""Make the requests of `--check`: a fault is found before it is served."""
+
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
+from traceback import extract_tb
+from urllib.parse import quote
+
+import click
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
+
+HERE = Path(__file__).parent
+# Every request passes these, whatever its fault is.
+PASSED = (Path(__file__), HERE / "headers.py")
+
+
+def faults(create_app: Callable[[], Flask]) -> list[str]:
+    """Return a line for each fault that the requests show.
+
+    Args:
+        create_app: Creates an application, which must not be served afterwards:
+            exceptions reach whoever makes a request.
+
+    """
+    try:
+        app = create_app()
+    except click.ClickException:
+        raise  # with a line of its own
+    except Exception as error:  # noqa: BLE001 - whatever the owner's code raises
+        return [f"create_app: {describe(error)}"]
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    hosts = hosts_of(app)
+    found = [*health(app, hosts), *pages(app, hosts[0]), *session(app, hosts)]
+    return list(dict.fromkeys(found))  # what several hosts have is one fault
+
+
+def hosts_of(app: Flask) -> list[str]:
+    """Return a Host header for each of TRUSTED_HOSTS, or one if any is trusted."""
+    trusted = app.config["TRUSTED_HOSTS"]
+    if trusted is None:
+        domain = (app.config["SESSION_COOKIE_DOMAIN"] or "").removeprefix(".")
+        return [app.config["SERVER_NAME"] or domain or "localhost"]
+    # An entry that begins with a dot stands for every name below it.
+    hosts = [f"check{host}" if host.startswith(".") else host for host in trusted]
+    return [host.encode("idna").decode() for host in hosts]
+
+
+def health(app: Flask, hosts: list[str]) -> Iterator[str]:
+    """Ask `/healthz` as each host: a host that is not trusted gets 400."""
+    for host in hosts:
+        status, answer = ask(app, host, "/healthz")
+        if status == HTTPStatus.BAD_REQUEST:
+            yield f"GET /healthz with Host: {host} (TRUSTED_HOSTS): {answer}"
+        elif status > HTTPStatus.BAD_REQUEST:
+            yield f"GET /healthz: {answer}"
+
+
+def pages(app: Flask, host: str) -> Iterator[str]:
+    """Ask for the home page and a static file, if there are any."""
+    paths = ["/"] if app.url_map.bind(host).test("/", "GET") else []
+    folder = Path(app.static_folder or "/dev/null")
+    for file in folder.rglob("*"):
+        if file.is_file():
+            name = file.relative_to(folder).as_posix()
+            paths.append(f"{app.static_url_path}/{quote(name)}")
+            break
+    for path in paths:
+        status, answer = ask(app, host, path)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            yield f"GET {path}: {answer}"
+
+
+def ask(app: Flask, host: str, path: str) -> tuple[int, str]:
+    """Return the status of a response, as a number and in words."""
+    try:
+        with app.test_client().get(path, base_url=address(app, host)) as response:
+            return response.status_code, response.status
+    except Exception as error:  # noqa: BLE001 - whatever the owner's code raises
+        return 500, describe(error)
+
+
+def session(app: Flask, hosts: list[str]) -> Iterator[str]:
+    """Save a session, and open it again: one of the hosts must get its cookie back.
+
+    Sessions that are stored elsewhere are not tried: a check writes into no store.
+    """
+    store = app.session_interface
+    if not (app.secret_key and isinstance(store, SecureCookieSessionInterface)):
+        return
+    # Flask's test client keeps no cookies for an IPv6 address.
+    names = [host for host in hosts if not host.startswith("[")]
+    try:
+        if names and not any(keeps_session(app, name) for name in names):
+            yield (
+                "a session is lost: no trusted host gets its cookie back "
+                "(SESSION_COOKIE_DOMAIN, SESSION_COOKIE_PATH)"
+            )
+    except Exception as error:  # noqa: BLE001 - settings fail in many ways
+        yield f"a session cannot be saved: {describe(error)}"
+
+
+def keeps_session(app: Flask, host: str) -> bool:
+    """Tell whether a client that is given a session comes back with it."""
+    path = app.session_interface.get_cookie_path(app)
+    client = app.test_client()
+    url = address(app, host)
+    with client.session_transaction(path, base_url=url) as saved:
+        saved.permanent = True
+        saved["check"] = True
+    with client.session_transaction(path, base_url=url) as opened:
+        return "check" in opened
+
+
+def address(app: Flask, host: str) -> str:
+    """Return the address of a host, in the scheme that clients use."""
+    return f"{app.config['PREFERRED_URL_SCHEME']}://{host}"
+
+
+def describe(error: Exception) -> str:
+    """Return an exception in one line, with its place in the code of this package."""
+    frames = extract_tb(error.__traceback__)
+    own = [frame for frame in frames if is_own(Path(frame.filename))]
+    place = (own or frames)[-1]
+    text = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
+    return " ".join(text.split())
+
+
+def is_own(path: Path) -> bool:
+    """Tell whether a file has a part in a fault."""
+    return path.is_relative_to(HERE) and path not in PASSED
