@@ -23,7 +23,7 @@ FILES = {
     "object": ["{p}/config/settings.py"],
     "toml": ["{p}/config/settings.toml"],
     "env": ["{p}/config/defaults.py", ".env.example", "tests/test_dotenv.py"],
-    "uwsgi": ["{p}/uwsgi.ini"],
+    "uwsgi": ["{p}/uwsgi.ini", "{p}/uwsgi_main.py"],
     "gunicorn": ["{p}/gunicorn.conf.py"],
     "github": [".github/workflows/ci.yml", ".github/dependabot.yml"],
     "gitlab": [".gitlab-ci.yml"],

@@ -21,7 +21,7 @@ deploy/README.md deploy/SLUG.service deploy/SLUG.socket deploy/error.html
 deploy/install deploy/maintenance.html deploy/nginx-default.conf deploy/nginx.conf
 deploy/rename deploy/rollback deploy/uninstall
 PKG/__init__.py PKG/__main__.py PKG/check.py PKG/errors.py PKG/headers.py
-PKG/health.py PKG/log.py PKG/pages.py PKG/py.typed PKG/proxy.py
+PKG/health.py PKG/lines.py PKG/log.py PKG/pages.py PKG/py.typed PKG/proxy.py
 PKG/server.py PKG/wsgi.py
 PKG/config/__init__.py PKG/config/checks.py PKG/config/kinds.py
 PKG/config/layers.py PKG/config/layout.py PKG/config/show.py
@@ -36,7 +36,7 @@ tests/test_settings.py
 
 CHOSEN = {
     "waitress": "",
-    "uwsgi": "PKG/uwsgi.ini",
+    "uwsgi": "PKG/uwsgi.ini PKG/uwsgi_main.py",
     "gunicorn": "PKG/gunicorn.conf.py",
     "cfg": "PKG/config/default.cfg PKG/config/development.cfg "
     "PKG/config/production.cfg PKG/config/testing.cfg",

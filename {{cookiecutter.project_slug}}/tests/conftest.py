@@ -11,12 +11,20 @@ from flask.testing import FlaskClient, FlaskCliRunner
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.config import PREFIX, layout
 
+# Variables that steer the service, Flask, Python, the servers or clients, by how their
+# names begin.
+STEERING = (
+    *(f"{PREFIX}_", "FLASK_", "GUNICORN_", "UWSGI_", "WEB_CONCURRENCY"),
+    *("JOURNAL_STREAM", "LISTEN_", "NOTIFY_SOCKET", "PYTHONWARNINGS"),
+    *("ALL_PROXY", "FTP_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+)
+
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the settings of whoever runs the tests out of them."""
+    """Keep the developer's environment out of the tests."""
     for name in list(os.environ):
-        if name.startswith((f"{PREFIX}_", "FLASK_")) or name == "SECRET_KEY":
+        if name.upper().startswith(STEERING) or name == "SECRET_KEY":
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 

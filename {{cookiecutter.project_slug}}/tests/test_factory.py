@@ -18,7 +18,7 @@ PACKAGE = create_app.__module__
 # Imports everything but the entry points, and says what that has done.
 IMPORT = f"""
 import builtins, logging, sys
-import flask, click, pythonjsonlogger.json, werkzeug.middleware.proxy_fix
+import flask, click, werkzeug.middleware.proxy_fix
 opened = []
 def hook(event, arguments):
     if event == "open" and not str(arguments[0]).endswith((".py", ".pyc")):

@@ -1,9 +1,19 @@
-"""Log records: as text or as JSON, with the id of the request."""
+"""Log records: as text or as JSON, with time, level and the ID of the request."""
 
 import json
 import logging
+import os
+import re
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 from flask import Flask
@@ -40,10 +50,10 @@ def test_production_logs_one_json_object_a_line() -> None:
     assert crash["request_id"] == "id-of-the-request"
     assert "/crash" in crash["message"]
     assert "ZeroDivisionError" in crash["exc_info"]
-    assert crash["time"]
     assert crash["logger"] == create_app.__module__
     assert outside["message"] == "outside"
     assert outside["logger"] == "some.library"
+    assert "request_id" not in outside
 
 
 def test_development_logs_text() -> None:
@@ -52,6 +62,180 @@ def test_development_logs_text() -> None:
     assert "ERROR" in output
     assert "[id-of-the-request]" in output
     assert "noise" in output
+
+
+@pytest.mark.parametrize("environment", ["production", "development"])
+def test_times_have_an_offset(
+    environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 3339, whatever the time zone is."""
+    monkeypatch.setenv("TZ", "America/St_Johns")
+    pattern = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00"
+    times = re.findall(pattern, output_of(environment))
+    assert times
+    age = datetime.now(UTC) - datetime.fromisoformat(times[-1])
+    assert abs(age) < timedelta(minutes=1)
+
+
+PRINT = """
+import sys, threading, warnings
+from {{ cookiecutter.__package }} import create_app, lines
+lines.capture()
+create_app(dict(ENV="production", SECRET_KEY="of this test"))
+print("one\\ntwo")
+print("three", file=sys.stderr)
+sys.stdout.buffer.write(b"four \\xff\\n")
+sys.stdout.flush()
+warnings.warn("five")
+thread = threading.Thread(target=lambda: 6 // 0)
+thread.start()
+thread.join()
+print("seven", end="")
+raise RuntimeError("eight")
+"""
+
+
+def test_what_is_printed_and_what_nothing_handles_becomes_json(
+    tmp_path: Path,
+) -> None:
+    """On a server, libraries that print, warn or fail do not break the log."""
+    command = [sys.executable, "-c", PRINT]
+    records = journal_of(tmp_path / "log", command)
+    messages = [record["message"] for record in records]
+    assert messages[:4] == ["one", "two", "three", "four \\xff"]
+    assert "UserWarning: five" in messages[4]
+    assert "seven" in messages
+    exceptions = [record["exc_info"] for record in records if "exc_info" in record]
+    assert "ZeroDivisionError" in exceptions[0]
+    assert "RuntimeError: eight" in exceptions[1]
+    levels = {"stdout": "INFO", "stderr": "WARNING", "uncaught": "CRITICAL"}
+    for record in records:
+        assert record["level"] == levels.get(record["logger"], "WARNING")
+
+
+def journal_of(path: Path, command: list[str]) -> list[dict[str, Any]]:
+    """Run a command as if the journal took its output; return the records."""
+    with path.open("wb") as log:
+        subprocess.run(
+            command,
+            check=False,
+            env=with_journal(log),
+            stderr=log,
+            stdout=log,
+            timeout=30,
+        )
+    return records_of(path)
+
+
+def with_journal(log: BinaryIO) -> dict[str, str]:
+    """Return an environment in which a file is the journal: systemd.exec(5)."""
+    status = os.fstat(log.fileno())
+    return {**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+
+
+def records_of(path: Path) -> list[dict[str, Any]]:
+    """Return the records in a file; each line has a priority that fits its level."""
+    priorities = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 3}
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        assert re.match(r"<[0-7]>\{", line), line
+        record = json.loads(line[3:])
+        assert int(line[1]) == priorities[record["level"]], line
+        assert datetime.fromisoformat(record["time"]).tzinfo, line
+        records.append(record)
+    return records
+
+
+def test_lines_have_a_priority_in_the_journal_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`journalctl --priority=err` shows errors; a terminal shows no prefixes."""
+    command = [sys.executable, "-c", CRASH, "production"]
+    levels = [record["level"] for record in journal_of(tmp_path / "log", command)]
+    assert levels == ["ERROR", "WARNING"]
+    monkeypatch.setenv("JOURNAL_STREAM", "1:1")
+    assert output_of("production").startswith("{")
+
+
+# The installed command, beside the interpreter; see sd_listen_fds(3).
+COMMAND = """
+import os, sys
+from {{ cookiecutter.__package }}.__main__ import main
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+arguments = sys.argv[1:]
+sys.argv = [sys.executable, *sys.orig_argv[1:]]
+main(arguments)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd runs on Linux")
+def test_the_server_writes_json_only(settings_file: Callable[..., Path]) -> None:
+    """At start, when a worker is killed, at a reload, and when it stops.
+
+    So it does if systemd cannot be told that it is ready.
+    """
+    settings = settings_file(SECRET_KEY="of this test, and long enough")
+    with tempfile.TemporaryDirectory() as name, socket.socket(socket.AF_UNIX) as s:
+        log, address = Path(name, "log"), f"{name}/socket"
+        s.bind(address)
+        s.listen()
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [
+                    *("/bin/sh", "-c", 'exec "$@" 3<&0 0</dev/null', "sh"),
+                    *(sys.executable, "-c", COMMAND, "--settings", str(settings)),
+                ],
+                env={**with_journal(output), "NOTIFY_SOCKET": f"{name}/none"},
+                start_new_session=True,
+                stdin=s.fileno(),
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            assert is_closed(address)
+            before = workers(process.pid)
+            if before:
+                os.kill(min(before), signal.SIGKILL)
+                wait_for(lambda: len(workers(process.pid) - {min(before)}) > 1)
+                before = workers(process.pid)
+            assert is_closed(address)
+            process.send_signal(signal.SIGHUP)
+            if before:
+                wait_for(lambda: len(workers(process.pid) - before) > 1)
+            assert is_closed(address)
+            process.terminate()
+            assert process.wait(timeout=20) == 0
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(timeout=10)
+        levels = {record["level"] for record in records_of(log)}
+        assert levels & {"WARNING", "ERROR"}
+
+
+def is_closed(address: str) -> bool:
+    """Send what is no request; wait until the server closes the connection."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(address)
+        client.sendall(bytes(4) + b"\r\n\r\n")
+        while client.recv(1000):
+            pass
+    return True
+
+
+def workers(pid: int) -> set[int]:
+    """Return the children of a process."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
+    return set(map(int, children.split()))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def record(level: int) -> logging.LogRecord:

@@ -1,26 +1,43 @@
 """Write log records to standard output: as text or as one JSON object a line."""
 
 import logging
-import sys
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Flask, current_app, has_app_context
-from pythonjsonlogger.json import JsonFormatter
 
+from .config import load_config
+from .lines import Handler, JsonFormatter, time_of
 from .proxy import current_request_id
 
+
+class TextFormatter(logging.Formatter):
+    """Format records for people."""
+
+    def __init__(self) -> None:
+        """Choose what a line holds."""
+        super().__init__(
+            "%(asctime)s %(levelname)-7s %(name)s: %(message)s [%(request_id)s]",
+            defaults={"request_id": "-"},
+        )
+
+    def formatTime(  # noqa: N802
+        self,
+        record: logging.LogRecord,
+        datefmt: str | None = None,  # noqa: ARG002
+    ) -> str:
+        """Return the time as it is in JSON."""
+        return time_of(record)
+
+
 FORMATTERS: dict[str, logging.Formatter] = {
-    "text": logging.Formatter(
-        "%(asctime)s %(levelname)-7s %(name)s: %(message)s [%(request_id)s]",
-    ),
-    "json": JsonFormatter(
-        ["asctime", "levelname", "name", "message", "request_id"],
-        rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
-    ),
+    "text": TextFormatter(),
+    "json": JsonFormatter(),
 }
 
 
 class Formatter(logging.Formatter):
-    """Format each record as the application at work asks for.
+    """Format each record as the current application asks for.
 
     The root logger is the process's own, while two applications in it may differ in
     LOG_FORMAT: so that is looked up for each record.
@@ -32,8 +49,9 @@ class Formatter(logging.Formatter):
         self.fallback = fallback
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as a line, with the id of the request at work."""
-        record.request_id = current_request_id() or "-"
+        """Return the record as a line, with the ID of the current request."""
+        if request_id := current_request_id():
+            record.request_id = request_id
         name = self.fallback
         if has_app_context():
             name = current_app.config["LOG_FORMAT"]
@@ -41,7 +59,7 @@ class Formatter(logging.Formatter):
 
 
 def wanted(record: logging.LogRecord) -> bool:
-    """Tell whether the application at work wants a record of this level."""
+    """Tell whether the current application wants a record of this level."""
     if not has_app_context():
         return True
     level = current_app.config["LOG_LEVEL"]
@@ -56,7 +74,7 @@ def init_app(app: Flask) -> None:
     root = logging.getLogger()
     level = logging.getLevelNamesMapping()[app.config["LOG_LEVEL"]]
     if not root.handlers:
-        handler = logging.StreamHandler(sys.stdout)
+        handler = Handler()
         handler.setFormatter(Formatter(app.config["LOG_FORMAT"]))
         handler.addFilter(wanted)
         root.addHandler(handler)
@@ -65,3 +83,10 @@ def init_app(app: Flask) -> None:
     elif any(isinstance(handler.formatter, Formatter) for handler in root.handlers):
         # Another application of this process came first, and may log less.
         root.setLevel(min(root.level, level))
+
+
+def is_json(config: Mapping[str, Any]) -> bool:
+    """Tell whether an application of these settings would write JSON."""
+    app = Flask(str(__package__))
+    load_config(app, config)
+    return bool(app.config["LOG_FORMAT"] == "json")

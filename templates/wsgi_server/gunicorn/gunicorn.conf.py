@@ -2,8 +2,12 @@
 # ruff: noqa: N999 - the name is gunicorn's own
 
 import os
+import runpy
 import signal
 import sys
+from pathlib import Path
+
+from gunicorn.glogging import Logger
 
 # One process a core computes; the threads wait for databases and other services.
 workers = 2
@@ -38,6 +42,25 @@ secure_scheme_headers: dict[str, str] = {}
 
 # It is not used, and would be one more way in.
 control_socket_disable = True
+
+
+class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """Write gunicorn's own lines like those of the application.
+
+    The file is loaded by its path: if this process imported the package, a reload
+    would start workers with old code.
+    """
+
+    lines = runpy.run_path(str(Path(__file__).with_name("lines.py")))
+
+    def setup(self, cfg: object) -> None:
+        """Replace gunicorn's handler, at each start and reload."""
+        super().setup(cfg)
+        self.error_log.handlers = [self.lines["capture"]()]
+
+
+# server.py names gunicorn's own logger instead where LOG_FORMAT is not "json".
+logger_class = JsonLogger
 
 
 def when_ready(_arbiter: object) -> None:

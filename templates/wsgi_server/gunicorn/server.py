@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from . import log
+
 CONFIG = Path(__file__).with_name("gunicorn.conf.py")
 
 
@@ -26,6 +28,8 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
         command[0] = str(Path(sys.argv[0]).with_name("python3"))
     else:
         command += ["--bind", f"fd://{listener.fileno()}"]
+    if not log.is_json(config):
+        command += ["--logger-class", "gunicorn.glogging.Logger"]
     # gunicorn calls the factory itself, with literals: no variable carries them.
     command += [f"{__package__}:create_app({config!r})"]
     os.execv(command[0], command)  # noqa: S606 - a shell is not wanted

@@ -1,26 +1,45 @@
 """Run the application on uWSGI, which takes this process over."""
 
+import json
 import os
 import socket
 import sys
 from pathlib import Path
 from typing import Any
 
-CONFIG = Path(__file__).with_name("uwsgi.ini")
+from . import lines, log
 
-# Ctrl-C is uWSGI's from the start: Python's own handler would lose it.
-RUN = (
-    "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
-    "import pyuwsgi; pyuwsgi.run()"
-)
+CONFIG = Path(__file__).with_name("uwsgi.ini")
+MAIN = Path(__file__).with_name("uwsgi_main.py")
+
+# uWSGI's own lines: a level, its priority in the journal and the lines that have it.
+ERROR = "(?i)DAMN|error|fail|unable|cannot|traceback|segmentation|not found"
+LEVELS = (("ERROR", "<3>", ERROR), ("INFO", "<6>", f"^(?!.*({ERROR}))"))
 
 # What each worker runs to load the application: it calls the factory, so that no
 # variable has to carry the settings. The real paths keep a worker with the release it
 # started from, when another one becomes current.
-LOAD = f"""
+LOAD = """
 import os, sys
 sys.path[:] = map(os.path.realpath, sys.path)
+"""
+
+# For JSON, a worker writes to standard output itself, not by way of uWSGI, and gets
+# back the time zone that was set.
+WRITE = f"""
+import time
+os.dup2(output, 1)
+sys.__stdout__ = open(1, "w", closefd=False)
+del os.environ["TZ"]
+os.environ.update(zone)
+time.tzset()
+from {__package__} import lines
+lines.capture()
+"""
+
+CREATE = f"""
 from {__package__} import create_app
+application = create_app(config)
 """
 
 # On a TCP listener, which speaks plain HTTP, uWSGI takes the scheme from any client's
@@ -45,9 +64,19 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
     # Without these it would take a socket of systemd a second time.
     os.environ.pop("LISTEN_PID", None)
     os.environ.pop("LISTEN_FDS", None)
-    load = LOAD + f"application = create_app({config!r})\n"
-    command = [sys.executable, "-c", RUN]
+    output = os.dup(1) if log.is_json(config) else None
+    run = f"import runpy; runpy.run_path({str(MAIN)!r})['main']({output})"
+    command = [sys.executable, "-c", run]
     command += ["--ini", str(CONFIG)]
+    load = LOAD
+    if output is None:
+        os.dup2(1, 2)  # it writes all logs to standard error, the application's, too
+    else:
+        command += json_options(output)
+        zone = {k: v for k, v in os.environ.items() if k == "TZ"}
+        os.environ["TZ"] = "UTC"  # of the times that uWSGI writes
+        load += f"output, zone = {output!r}, {zone!r}" + WRITE
+    load += f"config = {config!r}" + CREATE
     if listener.family == socket.AF_UNIX:
         # The interpreter is the one beside the command, through the link to the
         # current release: a reload starts the release that is current then.
@@ -58,6 +87,25 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
         command += ["--http-socket", f"fd://{listener.fileno()}"]
         load += PLAIN
     command += ["--binary-path", command[0]]  # what a reload starts
-    os.dup2(1, 2)  # it writes all logs to standard error, the application's, too
     command += ["--eval", load]
     os.execv(command[0], command)  # noqa: S606 - a shell is not wanted
+
+
+def json_options(output: int) -> list[str]:
+    """Return the options that make uWSGI write its own lines as JSON."""
+    fields = {
+        "time": "${strftime:%Y-%m-%dT%H:%M:%S+00:00}",
+        "level": "",
+        "logger": "uwsgi",
+        "message": "${msg}",
+    }
+    in_journal = lines.is_journal(sys.stdout)
+    options = ["--safe-fd", str(output), "--log-master-bufsize", "65536"]
+    for level, priority, pattern in LEVELS:
+        entry = json.dumps(fields | {"level": level})
+        if in_journal:
+            entry = priority + entry
+        options += ["--logger", f"{level} stdio"]
+        options += ["--log-route", f"{level} {pattern}"]
+        options += ["--log-encoder", f"json:{level} {entry}"]
+    return [*options, "--log-encoder", "nl"]

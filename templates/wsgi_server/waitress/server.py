@@ -10,7 +10,9 @@ from typing import Any
 
 from waitress.server import create_server
 
-from . import create_app
+from . import create_app, lines, log
+
+LOG = logging.getLogger(__name__)
 
 # How many requests are worked on at the same time. More help only views that wait
 # for something else, because one interpreter computes one thing at a time.
@@ -28,6 +30,8 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
         config: The settings for `create_app`.
 
     """
+    if log.is_json(config):
+        lines.capture()
     behind_nginx = listener.family == socket.AF_UNIX
     channels: dict[int, Any] = {}
     server: Any = create_server(
@@ -87,7 +91,15 @@ def start_anew(listener: socket.socket) -> None:
 
 
 def tell_systemd(state: str) -> None:
-    """Send a message to systemd, if that has started us: sd_notify(3)."""
-    if address := os.environ.get("NOTIFY_SOCKET"):
+    """Send a message to systemd, if that has started this process: sd_notify(3)."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):  # the name of an abstract socket
+        address = "\0" + address[1:]
+    try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
-            connection.sendto(state.encode(), address.replace("@", "\0", 1))
+            connection.settimeout(2)  # a queue that is full would block it
+            connection.sendto(state.encode(), address)
+    except OSError as error:
+        LOG.warning("cannot write to NOTIFY_SOCKET %r: %s", address, error)
