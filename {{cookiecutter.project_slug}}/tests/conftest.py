@@ -29,6 +29,15 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _utf8() -> None:
+    """Skip the tests where Werkzeug cannot serve a static file, nor uWSGI start."""
+    try:
+        str(Path(__file__).absolute()).encode()
+    except UnicodeEncodeError:
+        pytest.skip("the path of the project is not UTF-8")
+
+
 @pytest.fixture
 def app() -> Flask:
     """Return an application for tests."""

@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 # One process a core computes; the threads wait for databases and other services.
@@ -53,7 +54,7 @@ class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
 
     lines = runpy.run_path(str(Path(__file__).with_name("lines.py")))
 
-    def setup(self, cfg: object) -> None:
+    def setup(self, cfg: Config) -> None:
         """Replace gunicorn's handler, at each start and reload."""
         super().setup(cfg)
         self.error_log.handlers = [self.lines["capture"]()]

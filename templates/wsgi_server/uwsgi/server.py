@@ -7,14 +7,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
+
 from . import lines, log
 
 CONFIG = Path(__file__).with_name("uwsgi.ini")
 MAIN = Path(__file__).with_name("uwsgi_main.py")
 
 # uWSGI's own lines: a level, its priority in the journal and the lines that have it.
-ERROR = "(?i)DAMN|error|fail|unable|cannot|traceback|segmentation|not found"
-LEVELS = (("ERROR", "<3>", ERROR), ("INFO", "<6>", f"^(?!.*({ERROR}))"))
+ERRORS = "DAMN|error|fail|unable|cannot|traceback|segmentation|not found"
+LEVELS = (
+    ("ERROR", "<3>", f"(?is)({ERRORS})"),
+    ("INFO", "<6>", f"(?is)^(?!.*({ERRORS}))"),
+)
 
 # What each worker runs to load the application: it calls the factory, so that no
 # variable has to carry the settings. The real paths keep a worker with the release it
@@ -60,6 +65,8 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
         config: The settings for `create_app`; literals only.
 
     """
+    for path in (sys.executable, str(CONFIG)):
+        check_path(path)
     listener.set_inheritable(True)
     # Without these it would take a socket of systemd a second time.
     os.environ.pop("LISTEN_PID", None)
@@ -89,6 +96,15 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
     command += ["--binary-path", command[0]]  # what a reload starts
     command += ["--eval", load]
     os.execv(command[0], command)  # noqa: S606 - a shell is not wanted
+
+
+def check_path(path: str) -> None:
+    """Refuse a path on which uWSGI would crash."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        message = f"uWSGI cannot run from {path!a}: the path must be UTF-8"
+        raise click.ClickException(message) from error
 
 
 def json_options(output: int) -> list[str]:
