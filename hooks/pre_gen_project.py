@@ -31,8 +31,8 @@ LOCKED = frozenset(
     "ast-serialize blinker click colorama dotenv editables flask gunicorn "
     "hatchling iniconfig itsdangerous jinja2 librt markupsafe mypy "
     "mypy-extensions mypyc packaging pathspec pluggy py pygments pytest "
-    "python-dotenv python-json-logger pythonjsonlogger pyuwsgi ruff tomlkit "
-    "trove-classifiers typing-extensions uwsgidecorators waitress werkzeug".split()
+    "python-dotenv pyuwsgi ruff tomlkit trove-classifiers typing-extensions "
+    "uwsgidecorators waitress werkzeug".split()
 )
 
 # A package of such a name hides a module that the project or its server needs; a unit
