@@ -60,6 +60,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     # Find mistakes before anything starts.
     loaded = Flask(str(__package__))
     load_config(loaded, config)
+    json_lines = loaded.config["LOG_FORMAT"] == "json"
     if debug and loaded.config["ENV"] == "production":
         message = "--debug: must not be used with the environment production"
         raise click.UsageError(message)
@@ -74,7 +75,7 @@ def command(  # noqa: PLR0913 - an argument for each option
             # Only nginx can connect to it, so what it forwards can be trusted.
             check_hops(loaded.config["PROXY_HOPS"])
             config["PROXY_HOPS"] = 1
-        server.serve(listener, config)
+        server.serve(listener, config, json_lines=json_lines)
     else:
         listener = listen(host, port)
         url = url_of(listener)
@@ -84,7 +85,7 @@ def command(  # noqa: PLR0913 - an argument for each option
             name = printed if ":" in host else host.lower().rstrip(".") or printed
             config["TRUSTED_HOSTS"] = [*hosts, printed, name]
         click.echo(f"{NAME} listens on {url} (stop it with Ctrl-C)", err=True)
-        server.serve(listener, config)
+        server.serve(listener, config, json_lines=json_lines)
 
 
 def check_hops(hops: int) -> None:

@@ -1,12 +1,9 @@
 """Write log records to standard output: as text or as one JSON object a line."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 
 from flask import Flask, current_app, has_app_context
 
-from .config import load_config
 from .lines import Handler, JsonFormatter, time_of
 from .proxy import current_request_id
 
@@ -83,10 +80,3 @@ def init_app(app: Flask) -> None:
     elif any(isinstance(handler.formatter, Formatter) for handler in root.handlers):
         # Another application of this process came first, and may log less.
         root.setLevel(min(root.level, level))
-
-
-def is_json(config: Mapping[str, Any]) -> bool:
-    """Tell whether an application of these settings would write JSON."""
-    app = Flask(str(__package__))
-    load_config(app, config)
-    return bool(app.config["LOG_FORMAT"] == "json")

@@ -6,17 +6,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import log
-
 CONFIG = Path(__file__).with_name("gunicorn.conf.py")
 
 
-def serve(listener: socket.socket, config: dict[str, Any]) -> None:
+def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) -> None:
     """Become gunicorn; it serves until SIGTERM or Ctrl-C.
 
     Args:
         listener: A bound TCP or Unix socket.
         config: The settings for `create_app`; literals only.
+        json_lines: Whether gunicorn's own lines are JSON.
 
     """
     listener.set_inheritable(True)
@@ -28,7 +27,7 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
         command[0] = str(Path(sys.argv[0]).with_name("python3"))
     else:
         command += ["--bind", f"fd://{listener.fileno()}"]
-    if not log.is_json(config):
+    if not json_lines:
         command += ["--logger-class", "gunicorn.glogging.Logger"]
     # gunicorn calls the factory itself, with literals: no variable carries them.
     command += [f"{__package__}:create_app({config!r})"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from . import lines, log
+from . import lines
 
 CONFIG = Path(__file__).with_name("uwsgi.ini")
 MAIN = Path(__file__).with_name("uwsgi_main.py")
@@ -57,12 +57,13 @@ application.wsgi_app = as_http
 """
 
 
-def serve(listener: socket.socket, config: dict[str, Any]) -> None:
+def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) -> None:
     """Become uWSGI; it serves until SIGTERM or Ctrl-C.
 
     Args:
         listener: A bound TCP or Unix socket.
         config: The settings for `create_app`; literals only.
+        json_lines: Whether uWSGI's own lines are JSON.
 
     """
     for path in (sys.executable, str(CONFIG)):
@@ -71,7 +72,7 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
     # Without these it would take a socket of systemd a second time.
     os.environ.pop("LISTEN_PID", None)
     os.environ.pop("LISTEN_FDS", None)
-    output = os.dup(1) if log.is_json(config) else None
+    output = os.dup(1) if json_lines else None
     run = f"import runpy; runpy.run_path({str(MAIN)!r})['main']({output})"
     command = [sys.executable, "-c", run]
     command += ["--ini", str(CONFIG)]

@@ -10,7 +10,7 @@ from typing import Any
 
 from waitress.server import create_server
 
-from . import create_app, lines, log
+from . import create_app, lines
 
 LOG = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ LOG = logging.getLogger(__name__)
 THREADS = 8
 
 
-def serve(listener: socket.socket, config: dict[str, Any]) -> None:
+def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) -> None:
     """Serve until SIGTERM or Ctrl-C, and finish the requests at work.
 
     Behind nginx, SIGHUP finishes them, too, and starts the program anew: with the
@@ -28,9 +28,10 @@ def serve(listener: socket.socket, config: dict[str, Any]) -> None:
     Args:
         listener: A bound TCP or Unix socket.
         config: The settings for `create_app`.
+        json_lines: Whether what is printed becomes log records in JSON.
 
     """
-    if log.is_json(config):
+    if json_lines:
         lines.capture()
     behind_nginx = listener.family == socket.AF_UNIX
     channels: dict[int, Any] = {}

@@ -1,0 +1,52 @@
+"""The rendered package is built as CONTRIBUTING.md draws it."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from conftest import ROOT, Project
+
+
+def storeys() -> dict[str, int]:
+    """Return the line of the drawing in which each module stands."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    drawing = text.split("## The rendered package")[1].split("```")[1]
+    return {
+        name: number
+        for number, line in enumerate(drawing.splitlines()[1:])
+        for name in re.split(r" {2,}| (?=the parts)", line)[0].split(", ")
+    }
+
+
+def name_of(path: Path) -> str:
+    """Return the name of a module, relative to the package."""
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+def imports(package: Path, path: Path) -> Iterator[str]:
+    """Yield the modules of the package that one of its files imports."""
+    modules = {name_of(p.relative_to(package)) for p in package.rglob("*.py")}
+    for node in ast.walk(ast.parse((package / path).read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*path.parts[:-1]][: len(path.parts) - node.level]
+            base += node.module.split(".") if node.module else []
+            for alias in node.names:
+                full = ".".join([*base, alias.name])
+                yield full if full in modules else ".".join(base) or "__init__"
+
+
+def test_imports_point_downwards(project: Project) -> None:
+    """Each module can be understood with those below it."""
+    package = project.path / project.package
+    lines = storeys()
+    free = {"gunicorn.conf", "uwsgi_main", "config.settings", "config.defaults"}
+    for file in package.rglob("*.py"):
+        path = file.relative_to(package)
+        name, targets = name_of(path), set(imports(package, path))
+        if name in free:
+            assert not targets
+            continue
+        for target in targets - free:
+            assert lines[name] < lines[target], f"{name} imports {target}"
