@@ -15,8 +15,9 @@ import yaml
 from conftest import ANSWERS, LAYOUTS, PYTHON, SERVERS, Bake, Project
 
 COMMON = """
-.gitignore .pre-commit-config.yaml LICENSE Makefile README.md pyproject.toml
-requirements.txt requirements-build.txt requirements-dev.txt docs/from-a-script.md
+.gitignore .pre-commit-config.yaml AGENTS.md LICENSE Makefile README.md SECURITY.md
+pyproject.toml requirements.txt requirements-build.txt requirements-dev.txt
+docs/decisions.md docs/from-a-script.md
 deploy/README.md deploy/SLUG.service deploy/SLUG.socket deploy/error.html
 deploy/install deploy/maintenance.html deploy/nginx-default.conf deploy/nginx.conf
 deploy/rename deploy/rollback deploy/uninstall
