@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -235,10 +236,16 @@ def test_all_invalid_values_are_named_at_once(variables: Variables) -> None:
         assert name in line
 
 
-def test_no_message_shows_a_secret(variables: Variables) -> None:
+def test_no_message_shows_a_secret(
+    variables: Variables, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A log is read by more people than the settings are."""
+    package(monkeypatch, DB={"password": ""})
     variables(SECRET_KEY_FALLBACKS="hidden-1", TRUSTED_HOSTS="pg://me:hidden-2@db")
-    assert "hidden" not in line_of("testing")
+    variables(DB='{"password": "hidden-3",}', LOG_LEVEL="noisy")
+    line = line_of("testing")
+    assert "hidden" not in line
+    assert line.count("must be") == 4
 
 
 def test_a_long_value_is_cut_off(variables: Variables) -> None:
@@ -253,6 +260,8 @@ OWN: list[tuple[object, str, object]] = [
     (5, "6", 6),
     (0.5, "1", 1.0),
     (0.5, "1e-3", 0.001),
+    (float("inf"), "1", 1.0),
+    (HTTPStatus.OK, "404", 404),
     ("a", "0815", "0815"),
     ("a", "true", "true"),
     ("a", "null", "null"),

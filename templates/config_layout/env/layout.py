@@ -6,7 +6,7 @@ from typing import Any
 from dotenv import dotenv_values, find_dotenv
 from dotenv.parser import parse_stream
 
-from . import defaults
+from .defaults import DEFAULT, ENVIRONMENTS
 
 PREFIX = "{{ cookiecutter.__prefix }}"
 ENDING = ".env"
@@ -15,12 +15,12 @@ TEXT = True  # a settings file holds texts, as the environment does
 
 def load_default() -> dict[str, Any]:
     """Return the defaults of every environment."""
-    return defaults.DEFAULT
+    return DEFAULT
 
 
 def load_environment(name: str) -> dict[str, Any]:
     """Return what the environment sets on top of the defaults."""
-    return defaults.ENVIRONMENTS[name]
+    return ENVIRONMENTS[name]
 
 
 def load_file(path: Path) -> dict[str, str]:

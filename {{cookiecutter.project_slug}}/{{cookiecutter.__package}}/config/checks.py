@@ -5,7 +5,22 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from . import kinds, layout
+from .kinds import (
+    COOKIE_DOMAIN,
+    COOKIE_NAME,
+    COUNT,
+    HOSTS,
+    PATH,
+    SECRET,
+    SECRETS,
+    SERVER_NAME,
+    SWITCH,
+    Kind,
+    duration,
+    one_of,
+    optional,
+)
+from .layout import TEXT
 from .show import masked
 
 VARIABLE = "{{ cookiecutter.__prefix }}SECRET_KEY"
@@ -13,41 +28,39 @@ VARIABLE = "{{ cookiecutter.__prefix }}SECRET_KEY"
 # The type of each setting: Flask's own, and those of this package.
 SETTINGS = {
     # Flask: https://flask.palletsprojects.com/en/stable/config/
-    "APPLICATION_ROOT": kinds.matching(kinds.URL_PATH, 'a path that begins with "/"'),
-    "DEBUG": kinds.SWITCH,
-    "EXPLAIN_TEMPLATE_LOADING": kinds.SWITCH,
-    "MAX_CONTENT_LENGTH": kinds.optional(kinds.COUNT),
-    "MAX_COOKIE_SIZE": kinds.COUNT,
-    "MAX_FORM_MEMORY_SIZE": kinds.optional(kinds.COUNT),
-    "MAX_FORM_PARTS": kinds.optional(kinds.COUNT),
-    "PERMANENT_SESSION_LIFETIME": kinds.duration(1),
-    "PREFERRED_URL_SCHEME": kinds.one_of("http", "https"),
-    "PROPAGATE_EXCEPTIONS": kinds.optional(kinds.SWITCH),
-    "PROVIDE_AUTOMATIC_OPTIONS": kinds.SWITCH,
-    "SECRET_KEY": kinds.SECRET,
-    "SECRET_KEY_FALLBACKS": kinds.optional(kinds.SECRETS),
-    "SEND_FILE_MAX_AGE_DEFAULT": kinds.optional(kinds.duration(0)),
-    "SERVER_NAME": kinds.optional(kinds.SERVER_NAME),
-    "SESSION_COOKIE_DOMAIN": kinds.optional(kinds.COOKIE_DOMAIN),
-    "SESSION_COOKIE_HTTPONLY": kinds.SWITCH,
-    "SESSION_COOKIE_NAME": kinds.matching(kinds.TOKEN, "a name without white space"),
-    "SESSION_COOKIE_PARTITIONED": kinds.SWITCH,
-    "SESSION_COOKIE_PATH": kinds.optional(
-        kinds.matching(kinds.URL_PATH, 'a path that begins with "/"')
-    ),
-    "SESSION_COOKIE_SAMESITE": kinds.optional(kinds.one_of("Strict", "Lax", "None")),
-    "SESSION_COOKIE_SECURE": kinds.SWITCH,
-    "SESSION_REFRESH_EACH_REQUEST": kinds.SWITCH,
-    "TEMPLATES_AUTO_RELOAD": kinds.optional(kinds.SWITCH),
-    "TESTING": kinds.SWITCH,
-    "TRAP_BAD_REQUEST_ERRORS": kinds.optional(kinds.SWITCH),
-    "TRAP_HTTP_EXCEPTIONS": kinds.SWITCH,
-    "TRUSTED_HOSTS": kinds.optional(kinds.HOSTS),
-    "USE_X_SENDFILE": kinds.SWITCH,
+    "APPLICATION_ROOT": PATH,
+    "DEBUG": SWITCH,
+    "EXPLAIN_TEMPLATE_LOADING": SWITCH,
+    "MAX_CONTENT_LENGTH": optional(COUNT),
+    "MAX_COOKIE_SIZE": COUNT,
+    "MAX_FORM_MEMORY_SIZE": optional(COUNT),
+    "MAX_FORM_PARTS": optional(COUNT),
+    "PERMANENT_SESSION_LIFETIME": duration(1),
+    "PREFERRED_URL_SCHEME": one_of("http", "https"),
+    "PROPAGATE_EXCEPTIONS": optional(SWITCH),
+    "PROVIDE_AUTOMATIC_OPTIONS": SWITCH,
+    "SECRET_KEY": SECRET,
+    "SECRET_KEY_FALLBACKS": optional(SECRETS),
+    "SEND_FILE_MAX_AGE_DEFAULT": optional(duration(0)),
+    "SERVER_NAME": optional(SERVER_NAME),
+    "SESSION_COOKIE_DOMAIN": optional(COOKIE_DOMAIN),
+    "SESSION_COOKIE_HTTPONLY": SWITCH,
+    "SESSION_COOKIE_NAME": COOKIE_NAME,
+    "SESSION_COOKIE_PARTITIONED": SWITCH,
+    "SESSION_COOKIE_PATH": optional(PATH),
+    "SESSION_COOKIE_SAMESITE": optional(one_of("Strict", "Lax", "None")),
+    "SESSION_COOKIE_SECURE": SWITCH,
+    "SESSION_REFRESH_EACH_REQUEST": SWITCH,
+    "TEMPLATES_AUTO_RELOAD": optional(SWITCH),
+    "TESTING": SWITCH,
+    "TRAP_BAD_REQUEST_ERRORS": optional(SWITCH),
+    "TRAP_HTTP_EXCEPTIONS": SWITCH,
+    "TRUSTED_HOSTS": optional(HOSTS),
+    "USE_X_SENDFILE": SWITCH,
     # This package
-    "LOG_FORMAT": kinds.one_of("text", "json"),
-    "LOG_LEVEL": kinds.one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
-    "PROXY_HOPS": kinds.COUNT,
+    "LOG_FORMAT": one_of("text", "json"),
+    "LOG_LEVEL": one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+    "PROXY_HOPS": COUNT,
 }
 
 # What people put where a secret belongs, what a script inserts for no value, and what
@@ -60,7 +73,7 @@ PLACEHOLDERS = (
 LONGEST = 200  # characters of a value in a message
 WHERE = (
     f"set {VARIABLE} in the settings file or in the environment"
-    if layout.TEXT
+    if TEXT
     else f"set SECRET_KEY in the settings file, or the variable {VARIABLE}"
 )
 ADVICE = (
@@ -74,7 +87,7 @@ WITH_PREFIX, WITHOUT_PREFIX = 0.7, 0.85
 
 def problems(
     config: Mapping[str, Any],
-    types: Mapping[str, kinds.Kind],
+    types: Mapping[str, Kind],
     origin: Mapping[str, str],
 ) -> Iterator[str]:
     """Yield a line for each setting with an invalid value.
@@ -96,7 +109,7 @@ def problems(
         yield from problems_of_production(config, origin)
 
 
-def problem(name: str, value: object, layer: str, kind: kinds.Kind) -> str:
+def problem(name: str, value: object, layer: str, kind: Kind) -> str:
     """Return the line for an invalid value."""
     shown = repr(masked(name, value))
     if shown == repr("***"):
@@ -144,7 +157,7 @@ def near_misses(origin: Mapping[str, str], known: list[str]) -> Iterator[str]:
             continue
         # With the prefix, a name is meant for this service. Others may be those of
         # extensions: JWT_SECRET_KEY.
-        has_prefix = layout.TEXT or layer.startswith("variable ")
+        has_prefix = TEXT or layer.startswith("variable ")
         likeness = WITH_PREFIX if has_prefix else WITHOUT_PREFIX
         for near in difflib.get_close_matches(name.upper(), known, 1, likeness):
             yield f"{name} ({layer}): unknown setting; did you mean {near}?"

@@ -72,7 +72,7 @@ def seconds_of(value: object) -> float:
     """Return the length of a duration, or a negative number for anything else."""
     if isinstance(value, timedelta):
         return value.total_seconds()
-    return value if type(value) is int else -1
+    return value if isinstance(value, int) and not isinstance(value, bool) else -1
 
 
 def matching(pattern: re.Pattern[str], must: str) -> Kind:
@@ -103,7 +103,8 @@ def read_integer(text: str) -> object:
 
 def read_number(text: str) -> object:
     """Return the number that digits, with or without a point, stand for."""
-    return float(text) if FLOAT_TEXT.fullmatch(text.strip()) else text
+    number = float(text) if FLOAT_TEXT.fullmatch(text.strip()) else math.inf
+    return number if math.isfinite(number) else text
 
 
 def read_json(text: str) -> object:
@@ -115,9 +116,9 @@ def read_json(text: str) -> object:
     return value if isinstance(value, list | dict) else text
 
 
-def is_number(value: object) -> bool:
-    """Tell whether a value is an integer or a finite floating-point number."""
-    return type(value) is int or (isinstance(value, float) and math.isfinite(value))
+def is_integer(value: object) -> bool:
+    """Tell whether a value is an integer, which True and False are to Python, too."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_text(value: object) -> bool:
@@ -177,8 +178,12 @@ ANY = Kind("anything", lambda _value: True, read_json)
 # Without `optional`: in a text, `null` is a text.
 TEXT = Kind("a string (UTF-8)", lambda value: value is None or is_text(value))
 SWITCH = Kind("true or false", lambda value: isinstance(value, bool), read_switch)
-INTEGER = Kind("an integer", lambda value: type(value) is int, read_integer)
-NUMBER = Kind("a number", is_number, read_number)
+INTEGER = Kind("an integer", is_integer, read_integer)
+NUMBER = Kind(
+    "a number",
+    lambda value: isinstance(value, float) or is_integer(value),
+    read_number,
+)
 LIST = Kind("a list", is_list, read_json)
 TABLE = Kind("a table", lambda value: isinstance(value, dict), read_json)
 
@@ -195,7 +200,7 @@ KINDS = {
 
 COUNT = Kind(
     "a non-negative integer",
-    lambda value: type(value) is int and value >= 0,
+    lambda value: is_integer(value) and value >= 0,
     read_integer,
 )
 SECRET = Kind("a string (UTF-8)", lambda value: value is None or is_secret(value))
@@ -217,3 +222,5 @@ HOSTS = Kind(
 )
 SERVER_NAME = Kind("a host name, with or without a port", is_server_name)
 COOKIE_DOMAIN = Kind("a domain name", is_cookie_domain)
+COOKIE_NAME = matching(TOKEN, "letters, digits, or some of !#$%&'*+-.^_`|~")
+PATH = matching(URL_PATH, 'a path that begins with "/"')

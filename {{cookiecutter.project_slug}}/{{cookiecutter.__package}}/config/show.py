@@ -12,6 +12,8 @@ SECRET = re.compile(
 )
 # user:password@ in a URL, and ?token=... behind it.
 URL_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*:)\S*(?=@)")
+# A table that is not valid JSON, and so has remained a text.
+TABLE = re.compile(r"[\[\s]*\{")
 URL_TOKEN = re.compile(r"([?&][^=&\s]*(?:key|pass|secret|sig|token)[^=&\s]*=)[^&\s]+")
 
 
@@ -37,7 +39,7 @@ def masked(name: str, value: object) -> object:
     """Return the value of a setting with everything secret replaced by `***`."""
     if value is None or isinstance(value, bool):
         return value
-    if SECRET.search(name):
+    if SECRET.search(name) or (isinstance(value, str) and TABLE.match(value)):
         return "***"
     if isinstance(value, dict):
         return {key: masked(str(key), item) for key, item in value.items()}
