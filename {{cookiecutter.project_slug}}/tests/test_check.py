@@ -109,8 +109,9 @@ def test_each_trusted_host_is_tried(hosts: list[str], count: int, app: Flask) ->
         ("PERMANENT_SESSION_LIFETIME", "1 day", "a session cannot be saved: "),
         ("SECRET_KEY", 4711, "a session cannot be saved: "),
         ("SESSION_COOKIE_DOMAIN", "other.example", "a session is lost: "),
-        ("SESSION_COOKIE_DOMAIN", "example.net", None),
+        ("SESSION_COOKIE_DOMAIN", ".Example.net", None),
         ("SESSION_COOKIE_PATH", "/app", None),
+        ("APPLICATION_ROOT", "/\u00e4", None),
         ("SECRET_KEY", None, None),
     ],
 )

@@ -52,6 +52,7 @@ NO_HOSTS = [
     *('["*.example.net"]', '["http://example.net"]', '["example.net/"]', '["a..b"]'),
     *('["Example.net"]', '["example.net."]', '["[::1"]', '["::1"]', '["[0::1]"]'),
 ]
+NO_PORTS = ['["a:0"]', '["a:65536"]', '["[::1]:80"]', '[".[::1]"]', '["."]']
 NO_SECRETS = ["old-key", "", '["a", ""]', '["a", " "]', '["a", 1]', '{"a": "b"}']
 NO_DURATION = ["1 day", "-1", "3600.5", "P1D", str(CENTURY + 1), "inf", "", "true"]
 
@@ -99,12 +100,12 @@ INVALID: dict[str, list[str]] = {
     "PROXY_HOPS": [*NO_COUNT, "two", "null"],
     "SECRET_KEY_FALLBACKS": NO_SECRETS,
     "SEND_FILE_MAX_AGE_DEFAULT": [*NO_DURATION, "10 minutes"],
-    "SERVER_NAME": ["https://a.b", "a b", "", "a/b", "a:b", "a:0", "[::1", "a..b"],
-    "SESSION_COOKIE_DOMAIN": ["https://example.net", "a b", "", "a;b", "a:80"],
+    "SERVER_NAME": ["https://a.b", "a b", "", "a/b", "a:b", "a:65536", "[::1"],
+    "SESSION_COOKIE_DOMAIN": ["https://example.net", "a b", "", "a;b", "a:80", "[::1]"],
     "SESSION_COOKIE_NAME": ["", "a b", "a;b", "a=b", "\u00e4"],
-    "SESSION_COOKIE_PATH": ["app", "", "/a\nb"],
+    "SESSION_COOKIE_PATH": ["app", "", "/a b", "//app"],
     "SESSION_COOKIE_SAMESITE": ["sometimes", "", "lax;", "true"],
-    "TRUSTED_HOSTS": NO_HOSTS,
+    "TRUSTED_HOSTS": NO_HOSTS + NO_PORTS,
     **dict.fromkeys(SWITCHES, NO_SWITCH),
     **dict.fromkeys(MAYBE_SWITCHES, NO_SWITCH[:-1]),
     **dict.fromkeys(MAYBE_COUNTS, NO_COUNT),

@@ -7,8 +7,10 @@ from traceback import extract_tb
 from urllib.parse import quote
 
 import click
-from flask import Flask
+from flask import Flask, session
 from flask.sessions import SecureCookieSessionInterface
+
+from .config.kinds import without_port
 
 HERE = Path(__file__).parent
 # Every request passes these, whatever its fault is.
@@ -31,7 +33,7 @@ def faults(create_app: Callable[[], Flask]) -> list[str]:
         return [f"create_app: {describe(error)}"]
     app.config["PROPAGATE_EXCEPTIONS"] = True
     hosts = hosts_of(app)
-    found = [*health(app, hosts), *pages(app, hosts[0]), *session(app, hosts)]
+    found = [*health(app, hosts), *pages(app, hosts[0]), *sessions(app, hosts)]
     return list(dict.fromkeys(found))  # what several hosts have is one fault
 
 
@@ -80,36 +82,36 @@ def ask(app: Flask, host: str, path: str) -> tuple[int, str]:
         return 500, describe(error)
 
 
-def session(app: Flask, hosts: list[str]) -> Iterator[str]:
-    """Save a session, and open it again: one of the hosts must get its cookie back.
+def sessions(app: Flask, hosts: list[str]) -> Iterator[str]:
+    """Save a session and open it again; a browser must return its cookie to a host.
 
     Sessions that are stored elsewhere are not tried: a check writes into no store.
     """
     store = app.session_interface
     if not (app.secret_key and isinstance(store, SecureCookieSessionInterface)):
         return
-    # Flask's test client keeps no cookies for an IPv6 address.
-    names = [host for host in hosts if not host.startswith("[")]
     try:
-        if names and not any(keeps_session(app, name) for name in names):
-            yield (
-                "a session is lost: no trusted host gets its cookie back "
-                "(SESSION_COOKIE_DOMAIN, SESSION_COOKIE_PATH)"
-            )
+        if not keeps_session(app, hosts[0]):
+            yield "a session is lost: its cookie cannot be opened"
     except Exception as error:  # noqa: BLE001 - settings fail in many ways
         yield f"a session cannot be saved: {describe(error)}"
+    domain = (store.get_cookie_domain(app) or "").lower().removeprefix(".")
+    names = [f".{without_port(host)}" for host in hosts]
+    if domain and not any(name.endswith(f".{domain}") for name in names):
+        yield "a session is lost: no trusted host is in SESSION_COOKIE_DOMAIN"
 
 
 def keeps_session(app: Flask, host: str) -> bool:
-    """Tell whether a client that is given a session comes back with it."""
-    path = app.session_interface.get_cookie_path(app)
-    client = app.test_client()
+    """Tell whether the cookie of a session brings it back."""
     url = address(app, host)
-    with client.session_transaction(path, base_url=url) as saved:
-        saved.permanent = True
-        saved["check"] = True
-    with client.session_transaction(path, base_url=url) as opened:
-        return "check" in opened
+    response = app.response_class()
+    with app.test_request_context(base_url=url):
+        session.permanent = True
+        session["check"] = True
+        app.session_interface.save_session(app, session, response)
+    cookie = response.headers["Set-Cookie"].partition(";")[0]
+    with app.test_request_context(base_url=url, headers={"Cookie": cookie}):
+        return "check" in session
 
 
 def address(app: Flask, host: str) -> str:

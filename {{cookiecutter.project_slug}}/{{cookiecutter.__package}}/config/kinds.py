@@ -22,10 +22,9 @@ FLOAT_TEXT = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 HOST_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
-PORT = re.compile(r":[1-9][0-9]{0,4}$")
 # A token of RFC 9110, 5.6.2: browsers cut other names of cookies off, or drop them.
 TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
-URL_PATH = re.compile(r"/[^\x00-\x1f\x7f]*")
+URL_PATH = re.compile(r"/(?!/)[^\x00-\x20\x7f]*")
 
 
 @dataclass(frozen=True)
@@ -145,23 +144,32 @@ def is_host(value: object) -> bool:
         return False
 
 
+def without_port(host: str) -> str:
+    """Return a host without its port, if it has a valid one."""
+    name, _, port = host.rpartition(":")
+    is_port = port.isdecimal() and port[0] != "0" and len(port) <= len("65535")
+    return name if is_port and int(port) < 2**16 else host
+
+
 def is_trusted_host(value: object) -> bool:
     """Tell whether a value is a host, or a domain after a dot; a port is ignored."""
     if not isinstance(value, str):
         return False
-    if value.startswith("["):
+    if "[" in value:  # an IPv6 address
         return is_host(value)
-    return is_host(PORT.sub("", value.removeprefix(".")))
+    return is_host(without_port(value.removeprefix(".")))
 
 
 def is_server_name(value: object) -> bool:
     """Tell whether a value is a host, in capitals or not, with or without a port."""
-    return isinstance(value, str) and is_host(PORT.sub("", value.lower()))
+    return isinstance(value, str) and is_host(without_port(value.lower()))
 
 
 def is_cookie_domain(value: object) -> bool:
     """Tell whether a value is a domain, with or without a dot before it."""
-    return isinstance(value, str) and is_host(value.lower().removeprefix("."))
+    if not isinstance(value, str) or value.startswith("["):
+        return False
+    return is_host(value.lower().removeprefix("."))
 
 
 def is_secret(value: object) -> bool:
@@ -223,4 +231,4 @@ HOSTS = Kind(
 SERVER_NAME = Kind("a host name, with or without a port", is_server_name)
 COOKIE_DOMAIN = Kind("a domain name", is_cookie_domain)
 COOKIE_NAME = matching(TOKEN, "letters, digits, or some of !#$%&'*+-.^_`|~")
-PATH = matching(URL_PATH, 'a path that begins with "/"')
+PATH = matching(URL_PATH, 'a URL path that begins with "/"')
