@@ -21,6 +21,7 @@ def test_readyz_runs_the_added_checks(app: Flask, client: FlaskClient) -> None:
         message = "secret address of the database"
         raise ConnectionError(message)
 
+    app.extensions["readiness"].clear()
     assert client.get("/readyz").status_code == 200
     health.add_check(app, "cache", lambda: None)
     health.add_check(app, "database", fail)

@@ -1,0 +1,63 @@
+"""The guides in a rendered project are followed, and what they show works."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import LAYOUTS, PYTHON, SERVERS, Bake, Project
+
+ASK = """
+from {package} import create_app
+app = create_app({{"TESTING": True}})
+client = app.test_client()
+page = client.get("/orders/")
+assert page.status_code == 200, page.text
+assert "<h1>Hello</h1>" in page.text
+assert 'href="/orders/1.json"' in page.text
+assert client.get("/orders/1.json").json == {{"number": 1, "what": "tea"}}
+problem = client.get("/orders/3.json", headers={{"Accept": "application/json"}})
+assert problem.content_type == "application/problem+json"
+assert client.get("/readyz").json["checks"] == {{"orders": "ok"}}
+"""
+
+
+def blocks(text: str) -> list[str]:
+    """Return the code blocks of a guide."""
+    return re.findall(r"^```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_guide_to_make_it_yours_works(
+    layout: str, bake: Bake, tmp_path: Path
+) -> None:
+    """A setting, a page, an endpoint, a check and a command."""
+    project = bake(wsgi_server=SERVERS[0], config_layout=layout)
+    copy = Project(tmp_path / project.slug, project.answers)
+    shutil.copytree(project.path, copy.path)
+    guide = (copy.path / "docs" / "make-it-yours.md").read_text()
+    setting, module, template, register, check, command, *_ = blocks(guide)
+    package = copy.path / copy.package
+    (name,) = re.findall(r"default in `\w+/config/(\S+)`", guide)
+    defaults = package / "config" / name
+    text, number = re.subn(
+        r"(.*PROXY_HOPS.*\n)", rf"\g<1>{setting}", defaults.read_text(), count=1
+    )
+    assert number == 1
+    defaults.write_text(text)
+    module = module.replace("from flask", "from . import health\n\nfrom flask", 1)
+    module = module.replace("blueprint(bp)\n", f"blueprint(bp)\n{check}")
+    (package / "orders.py").write_text(f"{module}\n\n{command}")
+    (package / "templates" / "orders.html").write_text(template)
+    factory = package / "__init__.py"
+    text = factory.read_text().replace("log, pages", "log, orders, pages")
+    factory.write_text(text.replace("    return app", f"{register}\n    return app"))
+
+    env = {"PYTHONPATH": str(copy.path)}
+    copy.run(PYTHON, "-c", ASK.format(package=copy.package), **env)
+    variables = {f"{copy.prefix}ENV": "testing", **env}
+    flask = (PYTHON, "-m", "flask", "--app", copy.package)
+    output = copy.run(*flask, "orders", "count", **variables).stdout
+    assert output.splitlines()[-1] == "2"
+    fast = "factory or health or headers or errors or pages or deploy"
+    copy.run(PYTHON, "-m", "pytest", "-q", "-k", fast, **env)
