@@ -53,11 +53,10 @@ def test_the_guide_to_make_it_yours_works(
     text = factory.read_text().replace("log, pages", "log, orders, pages")
     factory.write_text(text.replace("    return app", f"{register}\n    return app"))
 
-    env = {"PYTHONPATH": str(copy.path)}
-    copy.run(PYTHON, "-c", ASK.format(package=copy.package), **env)
-    variables = {f"{copy.prefix}ENV": "testing", **env}
-    flask = (PYTHON, "-m", "flask", "--app", copy.package)
-    output = copy.run(*flask, "orders", "count", **variables).stdout
+    path = str(copy.path)
+    copy.run(PYTHON, "-c", ASK.format(package=copy.package), PYTHONPATH=path)
+    flask = (PYTHON, "-m", "flask", "--app", f"{copy.package}:create_app('testing')")
+    output = copy.run(*flask, "orders", "count", PYTHONPATH=path).stdout
     assert output.splitlines()[-1] == "2"
     fast = "factory or health or headers or errors or pages or deploy"
-    copy.run(PYTHON, "-m", "pytest", "-q", "-k", fast, **env)
+    copy.run(PYTHON, "-m", "pytest", "-q", "-k", fast, PYTHONPATH=path)
