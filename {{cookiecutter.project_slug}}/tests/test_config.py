@@ -204,12 +204,26 @@ def test_production_is_safe_by_default(production: Flask) -> None:
     assert not config["TESTING"]
 
 
-def test_an_old_secret_key_stays_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["variable", "file", "mapping"])
+def test_an_old_secret_key_stays_usable(
+    way: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Sessions that were signed with a key in SECRET_KEY_FALLBACKS are read."""
-    cookie = sessions(create_app({"TESTING": True, "SECRET_KEY": "old"})).dumps("me")
-    monkeypatch.setenv(f"{PREFIX}_SECRET_KEY_FALLBACKS", '["old"]')
-    new = create_app({"TESTING": True, "SECRET_KEY": "new"})
-    assert sessions(new).loads(cookie) == "me"
+    config: dict[str, object] = {"TESTING": True, "SECRET_KEY": "new"}
+    if way == "variable":
+        monkeypatch.setenv(f"{PREFIX}_SECRET_KEY_FALLBACKS", '["old"]')
+    elif way == "file":
+        prefix = f"{PREFIX}_" if layout.TEXT else ""
+        config["CFG"] = tmp_path / f"settings{layout.ENDING}"
+        line = f'{prefix}SECRET_KEY_FALLBACKS = ["old"]\n'
+        (tmp_path / f"settings{layout.ENDING}").write_text(line)
+    else:
+        config["SECRET_KEY_FALLBACKS"] = ["old"]
+    new = create_app(config)
+    for key, is_read in (("old", True), ("o", False)):
+        signer = sessions(create_app({"TESTING": True, "SECRET_KEY": key}))
+        readable, _ = sessions(new).loads_unsafe(signer.dumps("me"))
+        assert readable is is_read
 
 
 def test_production_refuses_a_guessable_old_key() -> None:

@@ -162,6 +162,25 @@ def test_the_type_decides_what_the_text_of_a_variable_means(
         assert type(read) is type(value), text
 
 
+@pytest.mark.parametrize("name", VALID)
+def test_a_settings_file_holds_what_a_variable_can_say(
+    name: str, tmp_path: Path
+) -> None:
+    """In the notation of its format, or as a text."""
+    path = tmp_path / f"settings{layout.ENDING}"
+    write = json.dumps if layout.ENDING == ".toml" else repr
+    for text, value in VALID[name].items():
+        if value is None:  # TOML has no notation for it
+            continue
+        line = f"{name} = {write(value)}\n"
+        if layout.TEXT:
+            line = f"{PREFIX}_{name}='{text}'\n"
+        path.write_text(line, encoding="utf-8")
+        read = load({"ENV": "testing", "CFG": path})[name]
+        assert read == value, text
+        assert type(read) is type(value), text
+
+
 @pytest.mark.parametrize("name", INVALID)
 def test_an_invalid_variable_is_refused_at_start(
     name: str, variables: Variables
