@@ -168,7 +168,7 @@ def test_a_settings_file_holds_what_a_variable_can_say(
 ) -> None:
     """In the notation of its format, or as a text."""
     path = tmp_path / f"settings{layout.ENDING}"
-    write = json.dumps if layout.ENDING == ".toml" else repr
+    write: Callable[[object], str] = {".toml": json.dumps}.get(layout.ENDING, repr)
     for text, value in VALID[name].items():
         if value is None:  # TOML has no notation for it
             continue
