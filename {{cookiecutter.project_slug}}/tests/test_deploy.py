@@ -14,10 +14,16 @@ ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 NAME = next(DEPLOY.glob("*.service")).stem
 
-SERVICE = (DEPLOY / f"{NAME}.service").read_text()
-SOCKET = (DEPLOY / f"{NAME}.socket").read_text()
-NGINX = (DEPLOY / "nginx.conf").read_text()
-SCRIPTS = [(DEPLOY / name).read_text() for name in ("install", "rollback", "uninstall")]
+
+def read(path: Path) -> str:
+    """Return the text of a file, whatever the locale is."""
+    return path.read_text(encoding="utf-8")
+
+
+SERVICE = read(DEPLOY / f"{NAME}.service")
+SOCKET = read(DEPLOY / f"{NAME}.socket")
+NGINX = read(DEPLOY / "nginx.conf")
+SCRIPTS = [read(DEPLOY / name) for name in ("install", "rollback", "uninstall")]
 
 
 def values(text: str, name: str) -> list[str]:
@@ -47,7 +53,7 @@ def server_files(app: Flask) -> str:
     """Return what configures the WSGI server."""
     names = ("server.py", "gunicorn.conf.py", "uwsgi.ini")
     paths = [Path(app.root_path, name) for name in names]
-    return "\n".join(path.read_text() for path in paths if path.exists())
+    return "\n".join(read(path) for path in paths if path.exists())
 
 
 def test_nginx_connects_to_the_socket_of_systemd() -> None:
@@ -72,7 +78,7 @@ def test_nginx_speaks_the_protocol_of_the_server(app: Flask) -> None:
 def test_the_unit_runs_the_installed_command_as_the_user_of_the_service() -> None:
     """The scripts make that user, that command and that settings file."""
     [command, _, settings] = values(SERVICE, "ExecStart")[0].split()
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]
     assert command == f"/srv/{NAME}/current/bin/{NAME}"
     assert NAME in project["scripts"]
     assert values(SERVICE, "User") == [NAME]
@@ -126,9 +132,9 @@ def test_the_server_takes_headers_as_long_as_nginx(app: Flask) -> None:
 
 def test_the_table_of_limits_is_true(production: Flask) -> None:
     """The README names the limits that nginx and the application have."""
-    text = (DEPLOY / "README.md").read_text().partition("## Limits")[2]
+    text = read(DEPLOY / "README.md").partition("## Limits")[2]
     table = dict(re.findall(r"^\| ([^|]+) \| ([0-9]+[^|]*) \|", text, re.MULTILINE))
-    default = (DEPLOY / "nginx-default.conf").read_text()
+    default = read(DEPLOY / "nginx-default.conf")
     buffers = values(NGINX + default, "large_client_header_buffers")
     assert len(set(buffers)) == 1
     number, line = buffers[0].split()

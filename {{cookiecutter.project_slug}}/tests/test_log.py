@@ -193,15 +193,13 @@ def test_the_server_writes_json_only(settings_file: Callable[..., Path]) -> None
             )
         try:
             assert is_closed(address)
-            before = workers(process.pid)
-            if before:
-                os.kill(min(before), signal.SIGKILL)
-                wait_for(lambda: len(workers(process.pid) - {min(before)}) > 1)
-                before = workers(process.pid)
-            assert is_closed(address)
+            if killed := min(workers(process.pid), default=None):
+                wait_for(lambda: is_quiet(log))
+                os.kill(killed, signal.SIGKILL)
+                wait_for(lambda: killed not in workers(process.pid))
+            wait_for(lambda: is_quiet(log))  # its successor has started
             process.send_signal(signal.SIGHUP)
-            if before:
-                wait_for(lambda: len(workers(process.pid) - before) > 1)
+            wait_for(lambda: is_quiet(log))
             assert is_closed(address)
             process.terminate()
             assert process.wait(timeout=20) == 0
@@ -222,6 +220,13 @@ def is_closed(address: str) -> bool:
         while client.recv(1000):
             pass
     return True
+
+
+def is_quiet(log: Path) -> bool:
+    """Tell whether nothing is written for a while."""
+    size = log.stat().st_size
+    time.sleep(0.5)
+    return log.stat().st_size == size
 
 
 def workers(pid: int) -> set[int]:
