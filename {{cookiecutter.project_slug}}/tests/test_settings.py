@@ -118,6 +118,8 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> Variables:
 
     def set_variables(**texts: str) -> None:
         for name, text in texts.items():
+            if not text.isascii() and sys.getfilesystemencoding() != "utf-8":
+                pytest.skip("the locale cannot encode the variable")
             monkeypatch.setenv(f"{PREFIX}_{name}", text)
 
     return set_variables
