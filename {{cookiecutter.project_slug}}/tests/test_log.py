@@ -249,7 +249,7 @@ def record(level: int) -> logging.LogRecord:
 
 
 def test_two_applications_log_in_their_own_way() -> None:
-    """The format and the level are those of the application at work."""
+    """The format and the level are those of the current application."""
     loud = create_app({"TESTING": True, "LOG_FORMAT": "text", "LOG_LEVEL": "DEBUG"})
     quiet = create_app({"TESTING": True, "LOG_FORMAT": "json", "LOG_LEVEL": "ERROR"})
     formatter = Formatter("text")
@@ -275,7 +275,7 @@ with loud.app_context():
 
 
 def test_a_second_application_may_log_more_than_the_first() -> None:
-    """The process lets through what the loudest wants."""
+    """The process logs at the lowest level of its applications."""
     command = [sys.executable, "-c", TWO]
     output = subprocess.run(
         command, check=True, stdout=subprocess.PIPE, text=True, timeout=30
@@ -285,7 +285,7 @@ def test_a_second_application_may_log_more_than_the_first() -> None:
 
 
 def test_a_line_break_in_a_message_stays_one_json_line(app: Flask) -> None:
-    """Nobody forges a record."""
+    """A message cannot forge a record."""
     app.config["LOG_FORMAT"] = "json"
     forged = record(logging.INFO)
     forged.msg = 'a\n{"level": "forged"}'

@@ -22,11 +22,11 @@ worker_connections = threads
 # The length of that queue; when it is full, clients are refused.
 backlog = 4096
 
-# nginx speaks to us over a local socket, where a new connection costs nothing, and
-# an idle one would hold a thread during a restart.
+# nginx connects over a local socket: a new connection costs nothing there, and an
+# idle one would hold a thread during a restart.
 keepalive = 0
 
-# Requests at work have this many seconds to finish when the server stops: longer
+# In-flight requests have this many seconds to finish when the server stops: longer
 # than nginx waits for them (proxy_read_timeout).
 graceful_timeout = 35
 
@@ -65,7 +65,7 @@ logger_class = JsonLogger
 
 
 def when_ready(_arbiter: object) -> None:
-    """Let Ctrl-C finish the requests at work, as SIGTERM does."""
+    """Finish in-flight requests on Ctrl-C, as on SIGTERM."""
     signal.signal(signal.SIGINT, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 

@@ -20,9 +20,9 @@ THREADS = 8
 
 
 def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) -> None:
-    """Serve until SIGTERM or Ctrl-C, and finish the requests at work.
+    """Serve until SIGTERM or Ctrl-C, then finish in-flight requests.
 
-    Behind nginx, SIGHUP finishes them, too, and starts the program anew: with the
+    Behind nginx, SIGHUP finishes them, too, and restarts the program: with the
     same process id and the same socket, where requests wait in the meantime.
 
     Args:
@@ -49,7 +49,7 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
         backlog=4096,
         # Which proxies to trust is said by PROXY_HOPS.
         clear_untrusted_proxy_headers=False,
-        # The response headers do not say what answers here.
+        # Response headers do not name the server.
         ident=None,
     )
     # It warns each time that all threads are busy: thousands of lines in a rush.
@@ -62,7 +62,7 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
         if not reload:
             signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
         server.accepting = False
-        # Let go of clients that keep a connection and ask for nothing.
+        # Close connections on which no request arrives.
         server.adj.channel_timeout = server.adj.cleanup_interval = 1
         server.next_channel_cleanup = 0
         server.pull_trigger()
@@ -71,7 +71,7 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
     signal.signal(signal.SIGINT, stop)
     if behind_nginx:
         signal.signal(signal.SIGHUP, stop)
-        # One that came while the program started was kept back: see `start_anew`.
+        # One that came while the program started was kept back: see `restart`.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
     tell_systemd("READY=1")
 
@@ -80,11 +80,11 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
     while server.accepting or server.active_channels:
         server.asyncore.loop(timeout=1, map=channels, count=1)
     if reload:
-        start_anew(listener)
+        restart(listener)
 
 
-def start_anew(listener: socket.socket) -> None:
-    """Become the program as it is now, with the same socket."""
+def restart(listener: socket.socket) -> None:
+    """Replace this process by the current program, with the same socket."""
     # Until the new program handles SIGHUP, one would end it.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     listener.set_inheritable(True)
