@@ -113,6 +113,17 @@ def test_what_is_printed_and_what_nothing_handles_becomes_json(
         assert record["level"] == levels.get(record["logger"], "WARNING")
 
 
+def test_messages_of_the_command_are_json_in_the_journal(tmp_path: Path) -> None:
+    """Those of `--check`, and those that say why it does not start."""
+    command = [sys.executable, "-m", create_app.__module__]
+    (record,) = journal_of(tmp_path / "one", [*command, "--env=testing", "--check"])
+    assert record["level"] == "INFO"
+    assert "would start" in record["message"]
+    (record,) = journal_of(tmp_path / "two", [*command, "--env=production"])
+    assert record["level"] == "ERROR"
+    assert "SECRET_KEY" in record["message"]
+
+
 def journal_of(path: Path, command: list[str]) -> list[dict[str, Any]]:
     """Run a command as if the journal took its output; return the records."""
     with path.open("wb") as log:

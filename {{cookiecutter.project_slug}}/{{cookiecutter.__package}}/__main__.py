@@ -1,5 +1,6 @@
 """The command line: run the service, by itself or under systemd."""
 
+import logging
 import os
 import signal
 import socket
@@ -10,7 +11,7 @@ import click
 from flask import Flask
 from werkzeug.serving import is_running_from_reloader
 
-from . import create_app, server
+from . import create_app, lines, server
 from .check import faults
 from .config import ENVIRONMENTS, PREFIX, load_config
 from .config.layout import ENDING
@@ -67,7 +68,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     if check:
         if found := faults(lambda: create_app(config)):
             raise click.ClickException("\n".join(found))
-        click.echo(f"{NAME} would start", err=True)
+        report(logging.INFO, "would start")
     elif debug:
         develop(host, port, config)
     elif listener := listener_of_systemd():
@@ -137,13 +138,22 @@ def develop(host: str, port: int, config: dict[str, Any]) -> None:
     create_app(config).run(host, port, debug=True, load_dotenv=False)
 
 
+def report(level: int, message: str) -> None:
+    """Print a message; in the journal, as a log record in JSON."""
+    if lines.is_journal(sys.stderr):
+        record = logging.LogRecord(NAME, level, "", 0, message, None, None)
+        lines.Handler().handle(record)
+    else:
+        click.echo(f"{NAME}: {message}", err=True)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run `command`; a mistake of the user's ends it with one line and code 2."""
     try:
         command.main(arguments, standalone_mode=False)
     except click.ClickException as error:
         for line in error.format_message().splitlines():
-            click.echo(f"{NAME}: {line}", err=True)
+            report(logging.ERROR, line)
         sys.exit(2)
     except click.Abort:
         sys.exit(130)
