@@ -127,7 +127,7 @@ def test_the_address_that_it_names_can_be_asked() -> None:
             assert __main__.url_of(listener) == f"http://127.0.0.1:{port}"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.2", "0", "localhost", "::1", "::"])
+@pytest.mark.parametrize("host", ["127.0.0.2", "0", "LocalHost", "::1", "::"])
 def test_the_address_that_it_prints_answers_in_production(
     host: str, settings_file: Callable[..., Path]
 ) -> None:

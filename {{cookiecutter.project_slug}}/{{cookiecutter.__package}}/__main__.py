@@ -14,6 +14,7 @@ from werkzeug.serving import is_running_from_reloader
 from . import create_app, lines, server
 from .check import faults
 from .config import ENVIRONMENTS, PREFIX, load_config
+from .config.kinds import is_host
 from .config.layout import ENDING
 
 NAME = "{{ cookiecutter.project_slug }}"
@@ -83,8 +84,8 @@ def command(  # noqa: PLR0913 - an argument for each option
         if (hosts := loaded.config["TRUSTED_HOSTS"]) is not None:
             # The address that is printed answers, and so does the name that was given.
             printed = url.removeprefix("http://").rpartition(":")[0]
-            name = printed if ":" in host else host.lower().rstrip(".") or printed
-            config["TRUSTED_HOSTS"] = [*hosts, printed, name]
+            names = printed, host.lower().rstrip(".")
+            config["TRUSTED_HOSTS"] = [*hosts, *filter(is_host, names)]
         click.echo(f"{NAME} listens on {url} (stop it with Ctrl-C)", err=True)
         server.serve(listener, config, json_lines=json_lines)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from itertools import islice
 from pathlib import Path
 from traceback import extract_tb
 from urllib.parse import quote
@@ -61,12 +62,11 @@ def health(app: Flask, hosts: list[str]) -> Iterator[str]:
 def pages(app: Flask, host: str) -> Iterator[str]:
     """Ask for the home page and a static file, if there are any."""
     paths = ["/"] if app.url_map.bind(host).test("/", "GET") else []
-    folder = Path(app.static_folder or "/dev/null")
-    for file in folder.rglob("*"):
-        if file.is_file():
+    if folder := app.static_folder:
+        files = (file for file in Path(folder).rglob("*") if file.is_file())
+        for file in islice(files, 1):
             name = file.relative_to(folder).as_posix()
             paths.append(f"{app.static_url_path}/{quote(name)}")
-            break
     for path in paths:
         status, answer = ask(app, host, path)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

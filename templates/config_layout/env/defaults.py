@@ -4,11 +4,11 @@ from typing import Any
 
 # The defaults of every environment, each of them the safe choice.
 DEFAULT: dict[str, Any] = {
-    # The least level that is logged, and how: "text" or "json" (one object a line).
+    # The lowest level that is logged, and how: "text" or "json" (one object a line).
     "LOG_LEVEL": "INFO",
     "LOG_FORMAT": "json",
     # The largest request body in bytes; a larger one is answered with 413. nginx
-    # knows the same number (client_max_body_size).
+    # has the same limit (client_max_body_size).
     "MAX_CONTENT_LENGTH": 16 * 1024 * 1024,
     # The form fields among it may take as much. Flask's own limit is 500 kB.
     "MAX_FORM_MEMORY_SIZE": 16 * 1024 * 1024,
@@ -29,7 +29,7 @@ DEFAULT: dict[str, Any] = {
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
     # What differs while you work on the code.
     "development": {
-        # Good for nothing but this: production refuses to start with it.
+        # Only for development: production refuses to start with it.
         "SECRET_KEY": "dev",
         "LOG_LEVEL": "DEBUG",
         "LOG_FORMAT": "text",

@@ -4,12 +4,12 @@
 class Default:
     """The defaults of every environment, each of them the safe choice."""
 
-    # The least level that is logged, and how: "text" or "json" (one object a line).
+    # The lowest level that is logged, and how: "text" or "json" (one object a line).
     LOG_LEVEL = "INFO"
     LOG_FORMAT = "json"
 
     # The largest request body in bytes; a larger one is answered with 413. nginx
-    # knows the same number (client_max_body_size).
+    # has the same limit (client_max_body_size).
     MAX_CONTENT_LENGTH = 16 * 1024 * 1024
     # The form fields among it may take as much. Flask's own limit is 500 kB.
     MAX_FORM_MEMORY_SIZE = 16 * 1024 * 1024
@@ -32,7 +32,7 @@ class Default:
 class Development(Default):
     """What differs while you work on the code."""
 
-    # Good for nothing but this: production refuses to start with it.
+    # Only for development: production refuses to start with it.
     SECRET_KEY = "dev"  # noqa: S105
 
     LOG_LEVEL = "DEBUG"

@@ -33,7 +33,7 @@ def load_file(path: Path) -> Config:
     settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     for key in settings:
         if not key.isupper():
-            message = f"{key!r} is no setting: names are in capitals, and in no [table]"
+            message = f"{key!r}: names must be in capitals, outside of any [table]"
             raise ValueError(message)
     return Config(HERE, settings)
 
