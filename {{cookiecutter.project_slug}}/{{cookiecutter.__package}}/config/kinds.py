@@ -137,9 +137,8 @@ def is_host(value: object) -> bool:
     if not isinstance(value, str):
         return False
     try:
-        if value.startswith("[") and value.endswith("]"):
-            address = IPv6Address(value[1:-1])
-            return address.ipv4_mapped is not None or f"[{address}]" == value
+        if value.startswith("["):
+            return f"[{IPv6Address(value[1:-1])}]" == value
         return bool(HOST_NAME.fullmatch(value.encode("idna").decode()))
     except ValueError:
         return False
