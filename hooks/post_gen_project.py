@@ -70,12 +70,13 @@ def problems(root: Path, answers: dict[str, Any]) -> Iterator[str]:
         if set(found) != {wanted}:
             said = " and ".join(found) or "nothing"
             yield f"{name}: {said} stands where {wanted} belongs: make it that"
-    server = [name for name in chosen(answers) if name.startswith(f"{package}/")]
-    waits = [int(x) for x in find_all(root, ["deploy/nginx.conf", *server], WAIT)]
+    found = [*(root / package).glob("*.*"), *(root / package / "config").glob("*.*")]
+    files = [path.relative_to(root).as_posix() for path in sorted(found)]
+    waits = [int(x) for x in find_all(root, ["deploy/nginx.conf", *files], WAIT)]
     waits += [int(x) for x in find_all(root, [f"deploy/{slug}.service"], WAIT)]
     if sorted(set(waits)) != waits:
         yield f"deploy/: nginx, server, unit wait {waits} seconds: let each wait longer"
-    bodies = [size(x) for x in find_all(root, ["deploy/nginx.conf", *server], BODY)]
+    bodies = [size(x) for x in find_all(root, ["deploy/nginx.conf", *files], BODY)]
     if len(bodies) < 2 or len(set(bodies)) > 1:  # noqa: PLR2004 - nginx and package
         yield f"deploy/nginx.conf: it and the package limit bodies to {bodies}: agree"
 
@@ -95,7 +96,7 @@ def fill(text: str, names: dict[str, str]) -> str:
 
 def find(path: Path, pattern: str) -> list[str]:
     """Return what a pattern finds in a file, each only once."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = path.read_text("utf-8", "replace") if path.is_file() else ""
     return list(dict.fromkeys(re.findall(pattern, text, re.MULTILINE)))
 
 

@@ -108,17 +108,10 @@ def test_an_unknown_environment_in_the_variable_is_named(
         create_app()
 
 
-BROKEN = {
-    ".cfg": "A = 1\nB = (\n",
-    ".py": "A = 1\nB = nothing\n",
-    ".toml": "A = 1\nB = \n",
-    ".env": f"{PREFIX}_A=1\n{PREFIX}_B\n",
-}
-
-
 def make_broken(path: Path) -> None:
     """Write a file with a mistake in its second line."""
-    path.write_text(BROKEN[layout.ENDING])
+    prefix = f"{PREFIX}_" if layout.TEXT else ""
+    path.write_text(f"{prefix}A = 1\n{prefix}B + 1 =\n")
 
 
 def make_loop(path: Path) -> None:
