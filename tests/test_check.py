@@ -24,7 +24,6 @@ def test_what_is_rendered_fits_together(project: Project) -> None:
         ("deploy/SLUG.service", "User=", "User=x"),
         ("deploy/SLUG.service", "TimeoutStopSec=45", "TimeoutStopSec=5"),
         ("deploy/SLUG.service", "--settings /etc/", "--settings /opt/"),
-        ("deploy/install", "name=", "name=x"),
         ("pyproject.toml", "__main__:main", "__main__:start"),
         ("PKG/__main__.py", "def main(", "def start("),
         ("PKG/wsgi.py", "app = ", "application = "),

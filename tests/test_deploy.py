@@ -99,7 +99,7 @@ def test_the_scripts_say_what_they_do(bake: Bake, script: str) -> None:
     """With --help, for everybody and on every machine."""
     project = bake()
     said = project.run(f"deploy/{script}", "--help").stdout
-    assert said.startswith(f"Usage: sudo deploy/{script}")
+    assert said.startswith(f"usage: sudo deploy/{script}")
     assert "--dry-run" in said
     wrong = subprocess.run(
         [project.path / "deploy" / script, "--no-such-option"],
@@ -108,7 +108,7 @@ def test_the_scripts_say_what_they_do(bake: Bake, script: str) -> None:
         text=True,
     )
     assert wrong.returncode == 2
-    assert wrong.stderr.startswith("Usage")
+    assert wrong.stderr.startswith(f"usage: sudo deploy/{script}")
 
 
 # What somebody may change without thinking of the other files.

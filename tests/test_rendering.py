@@ -15,11 +15,12 @@ import yaml
 from conftest import ANSWERS, LAYOUTS, PYTHON, SERVERS, Bake, Project
 
 COMMON = """
-.gitignore .pre-commit-config.yaml AGENTS.md LICENSE Makefile README.md SECURITY.md
-pyproject.toml requirements.txt requirements-build.txt requirements-dev.txt
+.gitattributes .gitignore .pre-commit-config.yaml AGENTS.md LICENSE Makefile README.md
+SECURITY.md pyproject.toml requirements.txt requirements-build.txt requirements-dev.txt
 docs/decisions.md docs/from-a-script.md docs/make-it-yours.md
 deploy/README.md deploy/SLUG.service deploy/SLUG.socket deploy/error.html
-deploy/install deploy/maintenance.html deploy/nginx-default.conf deploy/nginx.conf
+deploy/install deploy/installer.py deploy/maintenance.html
+deploy/nginx-default.conf deploy/nginx.conf
 deploy/rename deploy/rollback deploy/uninstall
 PKG/__init__.py PKG/__main__.py PKG/check.py PKG/errors.py PKG/headers.py
 PKG/health.py PKG/lines.py PKG/log.py PKG/pages.py PKG/py.typed PKG/proxy.py
@@ -31,8 +32,8 @@ PKG/templates/base.html PKG/templates/description.html PKG/templates/error.html
 PKG/templates/home.html PKG/templates/name.html
 tests/conftest.py tests/test_check.py tests/test_config.py tests/test_deploy.py
 tests/test_errors.py tests/test_factory.py tests/test_headers.py tests/test_health.py
-tests/test_log.py tests/test_main.py tests/test_pages.py tests/test_proxy.py
-tests/test_settings.py
+tests/test_installer.py tests/test_log.py tests/test_main.py tests/test_pages.py
+tests/test_proxy.py tests/test_settings.py
 """
 
 CHOSEN = {

@@ -202,10 +202,11 @@ def figure(record_property: Callable[[str, object], None]) -> Callable[[object],
 
 
 class ByServer(LoadScopeScheduling):  # type: ignore[misc]
-    """Has each process take one server with all its tests: one machine each."""
+    """Has each process take one server, or one file, with all its tests."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((name for name in SERVERS if name in nodeid), nodeid)
+        file = nodeid.partition("::")[0]
+        return next((name for name in SERVERS if name in nodeid), file)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -121,7 +121,7 @@ class Service:
         for block in self.commands("Install, upgrade, go back"):
             if "rollback" not in block:
                 self.do(block)
-        for block in self.commands("When there is too much to do"):
+        for block in self.commands("Overload"):
             self.do(block)
 
     def upgrade(self) -> None:

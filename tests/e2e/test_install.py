@@ -104,7 +104,7 @@ def test_a_second_instance_serves_beside_the_first(service: Service) -> None:
     """Made by the commands of the README; removed again, it leaves nothing."""
     machine, slug = service.machine, service.project.slug
     before = files_of(machine)
-    (block,) = service.commands("A second instance")
+    (block,) = service.commands("Multiple instances")
     staging = Client("staging.example.net", 80, network=machine.network)
     service.do(block)
     assert staging.get("/").status == 200
@@ -144,3 +144,27 @@ def test_what_the_owner_has_put_there_survives_an_uninstall(service: Service) ->
         service.upgrade()
     assert service.machine.read(f"/etc/{slug}/settings.cfg").endswith("# mine\n")
     assert service.client.get("/").status == 200
+
+
+def test_a_one_off_command_runs_as_the_service(service: Service) -> None:
+    """With its settings, by the command of the README."""
+    (block,) = service.commands("One-off commands")
+    assert "/healthz" in service.run("sh", "-ec", block)
+
+
+def test_a_backup_is_restored(service: Service) -> None:
+    """Settings and data, by the commands of the README, whatever numbers ids have."""
+    slug = service.project.slug
+    backup, restore = service.commands("Backup and restore")
+    paths = (f"/var/lib/{slug}/data", f"/etc/{slug}/settings.cfg")
+    settings = service.machine.read(paths[1])
+    service.machine.write(paths[0], "mine")
+    service.do(backup)
+    for path in paths:
+        service.machine.write(path, "lost")
+        service.run("chown", "12345:12345", path)
+    service.do(restore)
+    assert service.machine.read(paths[0]) == "mine"
+    assert service.machine.read(paths[1]) == settings
+    assert service.client.get("/").status == 200
+    service.run("rm", f"{slug}.tar.gz", paths[0])

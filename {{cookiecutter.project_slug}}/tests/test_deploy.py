@@ -23,7 +23,7 @@ def read(path: Path) -> str:
 SERVICE = read(DEPLOY / f"{NAME}.service")
 SOCKET = read(DEPLOY / f"{NAME}.socket")
 NGINX = read(DEPLOY / "nginx.conf")
-SCRIPTS = [read(DEPLOY / name) for name in ("install", "rollback", "uninstall")]
+INSTALLER = read(DEPLOY / "installer.py")
 
 
 def values(text: str, name: str) -> list[str]:
@@ -76,7 +76,7 @@ def test_nginx_speaks_the_protocol_of_the_server(app: Flask) -> None:
 
 
 def test_the_unit_runs_the_installed_command_as_the_user_of_the_service() -> None:
-    """The scripts make that user, that command and that settings file."""
+    """`deploy/install` takes these names from the unit."""
     [command, _, settings] = values(SERVICE, "ExecStart")[0].split()
     project = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]
     assert command == f"/srv/{NAME}/current/bin/{NAME}"
@@ -86,9 +86,6 @@ def test_the_unit_runs_the_installed_command_as_the_user_of_the_service() -> Non
     check, reload = values(SERVICE, "ExecReload")
     assert check == f"{command} --settings {settings} --check"
     assert reload == "/bin/kill -HUP $MAINPID"
-    for script in SCRIPTS:
-        assert values(script, "name") == [NAME]
-        assert values(script, "settings") in ([settings], [])
 
 
 def test_each_one_waits_longer_than_the_one_before_it(app: Flask) -> None:
@@ -167,7 +164,7 @@ def test_the_queue_is_longer_than_what_nginx_passes_on(app: Flask) -> None:
 
 
 def test_nginx_and_the_application_answer_to_the_same_names(production: Flask) -> None:
-    """And so does the health check of `deploy/install`."""
+    """The health check of `deploy/install` takes them from nginx."""
     names = {
         re.sub(r"[]~^$[]", "", name)  # long ones are regular expressions
         for line in values(NGINX, "server_name")
@@ -175,7 +172,6 @@ def test_nginx_and_the_application_answer_to_the_same_names(production: Flask) -
     }
     local = {"localhost", "127.0.0.1", "[::1]"}
     assert names | local == set(production.config["TRUSTED_HOSTS"])
-    assert values(SCRIPTS[0], "host")[0] in names
 
 
 def test_nginx_adds_the_security_headers_of_the_application() -> None:
@@ -192,7 +188,7 @@ def test_nginx_takes_the_static_files_from_the_current_release(app: Flask) -> No
     """By the path that `deploy/install` links to them."""
     assert f"location {app.static_url_path}/ " in NGINX
     assert values(NGINX, "alias") == [f"/srv/{NAME}/current/static/"]
-    assert "/static static\n" in SCRIPTS[0]
+    assert '(release / "static").symlink_to(' in INSTALLER
 
 
 def test_the_application_accepts_the_ids_that_nginx_accepts() -> None:
