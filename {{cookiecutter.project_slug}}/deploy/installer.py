@@ -1302,8 +1302,11 @@ def stop_service() -> None:
 
 
 def remove_sites() -> None:
-    """Remove the nginx sites; put back the welcome page that they have replaced."""
-    names = (NAME, f"{NAME}-default")
+    """Remove the nginx sites; put back the welcome page that they have replaced.
+
+    The default server first: it uses variables of the other one.
+    """
+    names = (f"{NAME}-default", NAME)
     welcome = AVAILABLE / "default"
     shared = ENABLED / "default"
     ours: State = {"link": str(AVAILABLE / f"{NAME}-default")}
