@@ -67,8 +67,8 @@ def problems(root: Path, answers: dict[str, Any]) -> Iterator[str]:
         if set(found) != {wanted}:
             said = " and ".join(found) or "nothing"
             yield f"{name}: {said} stands where {wanted} belongs: make it that"
-    found = [*(root / package).glob("*.*"), *(root / package / "config").glob("*.*")]
-    files = [path.relative_to(root).as_posix() for path in sorted(found)]
+    paths = [*(root / package).glob("*.*"), *(root / package / "config").glob("*.*")]
+    files = [path.relative_to(root).as_posix() for path in sorted(paths)]
     waits = [int(x) for x in find_all(root, ["deploy/nginx.conf", *files], WAIT)]
     waits += [int(x) for x in find_all(root, [f"deploy/{slug}.service"], WAIT)]
     if sorted(set(waits)) != waits:

@@ -30,7 +30,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -189,7 +189,7 @@ lock_files: list[int] = []
 
 
 @contextlib.contextmanager
-def locked() -> Iterator[None]:
+def locked() -> Generator[None]:
     """Wait until no other deploy command of this service runs."""
     with Path(f"/run/{NAME}.deploy").open("w") as lock:
         waiting = False
@@ -865,7 +865,7 @@ def check_health(site: str, release: Path) -> None:
 
 
 @contextlib.contextmanager
-def undone_by(undo: Callable[[], object]) -> Iterator[None]:
+def undone_by(undo: Callable[[], object]) -> Generator[None]:
     """Undo what the block does, if it fails or is interrupted."""
     try:
         yield
@@ -1257,7 +1257,7 @@ def install(number: str, step: Step) -> None:
 
 
 @contextlib.contextmanager
-def explained_by(watch: Watch) -> Iterator[None]:
+def explained_by(watch: Watch) -> Generator[None]:
     """Show the logs of what fails in the block."""
     try:
         yield
