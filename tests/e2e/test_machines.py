@@ -1,7 +1,9 @@
 """`deploy/install` on machines as they are: it works, or refuses in one line."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from conftest import SERVERS, Bake
@@ -9,6 +11,7 @@ from conftest import SERVERS, Bake
 from .client import Client
 from .conftest import PIP, answers_of, wheels, with_trial
 from .machine import Machine, missing
+from .plain import make_certificate
 from .service import Service, need
 from .test_kill import OTHER, check_machine, configuration, deploy, release_of
 
@@ -368,6 +371,30 @@ def test_an_installation_of_the_installer_before_this_is_adopted(
     assert left.count("No such file") == 2
     assert "sites-available/default" in service.run("readlink", f"{enabled}/default")
     check_machine(service)
+
+
+@pytest.mark.parametrize("https", ["no", "yes"])
+def test_the_guide_to_a_first_deployment_works_on_a_machine(
+    https: str, machines: Callable[..., Service], tmp_path: Path
+) -> None:
+    """Each command prints what the guide shows, in this order."""
+    host = f"first-{https}.example"
+    service = machines(project_slug=f"first-{https}", server_name=host, https=https)
+    guide = (service.project.path / "docs" / "first-deployment.md").read_text()
+    if https == "yes":
+        make_certificate(tmp_path, host)
+        service.machine.copy(tmp_path, "/root/certificate")
+        (own,) = re.findall(r"of your own.*?```sh\n(.*?)```", guide, re.DOTALL)
+        service.run("sh", "-ec", f"cd /root/certificate\n{own}")
+    blocks = re.findall(r"^```console\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    shown = [part for block in blocks for part in re.split(r"(?m)^\$ ", block)[1:]]
+    assert len(shown) == 3
+    for part in shown:
+        command, *lines = part.splitlines()
+        output = iter(service.run("sh", "-ec", command).splitlines())
+        for line in lines:  # pip may print more
+            assert line in output, f"{command} does not print: {line}"
+    service.run("deploy/uninstall", "--purge")
 
 
 def test_a_machine_behind_a_proxy_with_the_longest_name(

@@ -1245,10 +1245,10 @@ def install(number: str, step: Step) -> None:
             with undone_by(lambda: discard(release)):
                 step(f"make {release}", build, release, digest)
         with undone_by(lambda: discard(release) if fresh else None):
-            step("have it check itself and the settings", check_release, release)
+            step("validate the release and the settings", check_release, release)
         with undone_by(lambda: restore(old)), explained_by(watch):
             Switch(release, sites).do(step)
-            step("ask nginx for it, by each name", check_health, sites.text, release)
+            step("request it from nginx by each name", check_health, sites.text, release)
             signals.check()
             signals.ignored = True
         step("remove older releases", finish)

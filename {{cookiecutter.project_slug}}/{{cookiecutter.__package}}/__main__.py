@@ -95,7 +95,7 @@ def check_hops(hops: int) -> None:
     if hops > 1:
         message = (
             f"PROXY_HOPS: must be 0 or 1 behind nginx, not {hops}: nginx forwards one "
-            "client address; name other proxies in deploy/nginx.conf (set_real_ip_from)"
+            "client address, and handles proxies in front itself (https: proxy)"
         )
         raise click.ClickException(message)
 
