@@ -27,14 +27,40 @@ def blocks(text: str) -> list[str]:
     return re.findall(r"^```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
+def copy_of(project: Project, directory: Path) -> Project:
+    """Return a copy of a project that may be changed."""
+    copy = Project(directory / project.slug, project.answers)
+    shutil.copytree(project.path, copy.path)
+    return copy
+
+
+@pytest.mark.parametrize("part", ["pages", "errors", "log", ""])
+def test_the_guide_to_remove_works(part: str, bake: Bake, tmp_path: Path) -> None:
+    """What is left has no lint findings and passes its tests, without each part."""
+    copy = copy_of(bake(wsgi_server=SERVERS[0], config_layout=LAYOUTS[0]), tmp_path)
+    guide = (copy.path / "docs" / "remove.md").read_text()
+    heading = rf"\(`{part}`\)" if part else "nginx and systemd"
+    (section,) = re.findall(
+        rf"^## .*{heading}\n(.*?)(?=^## )", guide, re.MULTILINE | re.DOTALL
+    )
+    (command,) = blocks(section)
+    copy.run("sh", "-ec", command)
+    factory = copy.path / copy.package / "__init__.py"
+    text = factory.read_text().replace(f"    {part}.init_app(app)\n", "")
+    text = re.sub(rf"(import .*?)\b{part}(, |\n)", r"\1\2", text) if part else text
+    text = text.replace(", , ", ", ").replace("import , ", "import ")
+    factory.write_text(text)
+    copy.run(PYTHON, "-m", "ruff", "check", "--no-cache")
+    slow = "not test_main and not test_settings"
+    copy.run(PYTHON, "-m", "pytest", "-q", "-k", slow, PYTHONPATH=str(copy.path))
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_guide_to_make_it_yours_works(
     layout: str, bake: Bake, tmp_path: Path
 ) -> None:
     """A setting, a page, an endpoint, a check and a command."""
-    project = bake(wsgi_server=SERVERS[0], config_layout=layout)
-    copy = Project(tmp_path / project.slug, project.answers)
-    shutil.copytree(project.path, copy.path)
+    copy = copy_of(bake(wsgi_server=SERVERS[0], config_layout=layout), tmp_path)
     guide = (copy.path / "docs" / "make-it-yours.md").read_text()
     setting, module, template, register, check, command, *_ = blocks(guide)
     package = copy.path / copy.package

@@ -18,6 +18,7 @@ COMMON = """
 .gitattributes .gitignore .pre-commit-config.yaml AGENTS.md LICENSE Makefile README.md
 SECURITY.md pyproject.toml requirements.txt requirements-build.txt requirements-dev.txt
 docs/decisions.md docs/first-deployment.md docs/from-a-script.md docs/make-it-yours.md
+docs/remove.md
 deploy/README.md deploy/SLUG.service deploy/SLUG.socket deploy/error.html
 deploy/install deploy/installer.py deploy/maintenance.html
 deploy/nginx-default.conf deploy/nginx.conf

@@ -1248,7 +1248,7 @@ def install(number: str, step: Step) -> None:
             step("validate the release and the settings", check_release, release)
         with undone_by(lambda: restore(old)), explained_by(watch):
             Switch(release, sites).do(step)
-            step("request it from nginx by each name", check_health, sites.text, release)
+            step("request it through nginx", check_health, sites.text, release)
             signals.check()
             signals.ignored = True
         step("remove older releases", finish)

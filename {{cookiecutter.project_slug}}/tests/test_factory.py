@@ -15,7 +15,7 @@ from {{ cookiecutter.__package }}.config import PREFIX, layout
 
 PACKAGE = create_app.__module__
 
-# Imports everything but the entry points, and says what that has done.
+# Imports everything but the entry points, and checks the effects.
 IMPORT = f"""
 import builtins, logging, sys
 import flask, click, werkzeug.middleware.proxy_fix
@@ -29,7 +29,7 @@ made = []
 flask.Flask.__init__ = lambda self, *args, **kwargs: made.append(args)
 import {PACKAGE}
 sys.addaudithook(hook)
-import {PACKAGE}.config, {PACKAGE}.errors, {PACKAGE}.health, {PACKAGE}.pages
+import {PACKAGE}.config, {PACKAGE}.health
 assert not made, made
 assert not opened, opened
 assert logging.getLogger().handlers == handlers
