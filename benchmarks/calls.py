@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def call(application: Callable[..., Any], environ: dict[str, Any], number: int) -> None:
-    """Call it again and again; nobody looks at the answers."""
+    """Call it repeatedly; the responses are not checked."""
     for _ in range(number):
         answer = application(environ.copy(), lambda *_: None)
         b"".join(answer)

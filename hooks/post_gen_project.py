@@ -1,4 +1,4 @@
-"""Check that what was rendered fits together, and say what to type next.
+"""Check that the rendered files are consistent, and print the next commands.
 
 It changes nothing: a project that was made without hooks is the same.
 """
@@ -51,31 +51,31 @@ BODY = r'^ *"?(?:client_max_body_size|MAX_CONTENT_LENGTH)"?[ =:]+([\d_* m]+)[;,]
 
 
 def problems(root: Path, answers: dict[str, Any]) -> Iterator[str]:
-    """Yield a line for everything that does not fit together."""
+    """Yield a line for each inconsistency."""
     slug, package = answers["project_slug"], answers["__package"]
     names = {"s": slug, "p": package, "x": package.upper(), "e": answers["__ending"]}
     missing = [name for name in chosen(answers) if not (root / name).is_file()]
-    yield from (f"{name}: is missing: bake again" for name in missing)
+    yield from (f"{name}: missing; bake again" for name in missing)
     for path in (*root.rglob("*.py"), *root.rglob("*.cfg")):
         try:
             ast.parse(path.read_bytes())
         except (SyntaxError, ValueError) as error:
-            yield f"{path.relative_to(root)}: is no Python ({error}): mend the template"
+            yield f"{path.relative_to(root)}: not Python ({error}); fix the template"
     for file, pattern, value in FACTS:
         name, wanted = fill(file, names), fill(value, names)
         found = find(root / name, "^ *" + fill(pattern, names))
         if set(found) != {wanted}:
-            said = " and ".join(found) or "nothing"
-            yield f"{name}: {said} stands where {wanted} belongs: make it that"
+            stands = " and ".join(found) or "nothing"
+            yield f"{name}: must have {wanted}, not {stands}"
     paths = [*(root / package).glob("*.*"), *(root / package / "config").glob("*.*")]
     files = [path.relative_to(root).as_posix() for path in sorted(paths)]
     waits = [int(x) for x in find_all(root, ["deploy/nginx.conf", *files], WAIT)]
     waits += [int(x) for x in find_all(root, [f"deploy/{slug}.service"], WAIT)]
     if sorted(set(waits)) != waits:
-        yield f"deploy/: nginx, server, unit wait {waits} seconds: let each wait longer"
+        yield f"deploy/: timeouts of nginx, server, unit must increase, not {waits}"
     bodies = [size(x) for x in find_all(root, ["deploy/nginx.conf", *files], BODY)]
     if len(bodies) < 2 or len(set(bodies)) > 1:  # noqa: PLR2004 - nginx and package
-        yield f"deploy/nginx.conf: it and the package limit bodies to {bodies}: agree"
+        yield f"deploy/nginx.conf: body limits must equal the package's: {bodies}"
 
 
 def chosen(answers: dict[str, Any], *, others: bool = False) -> list[str]:
@@ -109,7 +109,7 @@ def size(text: str) -> int:
 
 
 def main() -> None:
-    """Print what is wrong, and stop; or else what comes next."""
+    """Print the problems and exit with code 1, or print the next commands."""
     answers, root = json.loads(ANSWERS), Path()
     found = list(problems(root, answers))
     for line in found:
@@ -118,7 +118,7 @@ def main() -> None:
         sys.exit(1)
     left = [name for name in chosen(answers, others=True) if Path(name).exists()]
     if left:
-        print(f"Left from other answers; if you need it no more: rm {' '.join(left)}")
+        print(f"Left from other answers; if not needed: rm {' '.join(left)}")
     print(f"{answers['project_slug']} is ready. Next:")
     print(f"  cd {answers['project_slug']}")
     print("  make test    # its own tests")

@@ -29,7 +29,7 @@ FRAME = """\
 
 
 def main() -> None:
-    """Bake in a terminal, with nobody's own settings, and draw what it has shown."""
+    """Bake in a terminal without user configuration, and draw the output."""
     questions = json.loads((ROOT / "cookiecutter.json").read_text())
     answers = [ANSWERS.get(name, "") for name in questions if name[0] != "_"]
     shown = b"$ cookiecutter gh:org/flask-factory-template\n"

@@ -47,7 +47,7 @@ class Server(WSGIServer):
 
 
 def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) -> None:
-    """Serve until SIGTERM or Ctrl-C; behind nginx, SIGHUP starts the program anew."""
+    """Serve until SIGTERM or Ctrl-C; behind nginx, SIGHUP restarts the program."""
     if json_lines:
         lines.capture()
     server = Server(("", 0), Handler, bind_and_activate=False)

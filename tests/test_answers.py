@@ -444,7 +444,7 @@ def check_values(project: Project, answers: dict[str, str]) -> None:
         assert not {"{", "}", "<"} & set("".join(lines))
     assert name in read(project, "README.md")
     assert description in read(project, "README.md")
-    if answers["license"] != "Apache-2.0":  # which names nobody
+    if answers["license"] != "Apache-2.0":  # without a name
         assert author in read(project, "LICENSE")
     for path in project.files():
         if path.suffix in {".py", ".cfg"}:

@@ -34,7 +34,7 @@ def test_what_is_rendered_fits_together(project: Project) -> None:
 def test_a_file_out_of_step_is_named(
     name: str, old: str, new: str, copy: Project
 ) -> None:
-    """With what is wrong and how to mend it."""
+    """With the problem and its fix."""
     name = name.replace("PKG", copy.package).replace("SLUG", copy.slug)
     path = copy.path / name
     text = path.read_text()
@@ -51,7 +51,7 @@ def test_a_missing_file_is_named(copy: Project) -> None:
         (copy.path / name).unlink()
     found = list(HOOK.problems(copy.path, copy.answers))
     for name in HOOK.chosen(copy.answers):
-        assert f"{name}: is missing: bake again" in found
+        assert f"{name}: missing; bake again" in found
 
 
 def test_files_of_an_earlier_choice_are_named_and_left_alone(

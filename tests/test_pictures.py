@@ -18,7 +18,7 @@ def test_the_files_in_the_picture_of_a_request_are_rendered(bake: Bake) -> None:
 
 
 def test_the_picture_of_the_questions_shows_all_of_them() -> None:
-    """When it does not, `scripts/picture.py` draws it anew."""
+    """If it does not, run `scripts/picture.py`."""
     picture = (PICTURES / "questions.svg").read_text(encoding="utf-8")
     shown = "".join(unescape(re.sub("<.*?>", "", picture)).split())
     prompts = ANSWERS["__prompts__"].values()

@@ -225,7 +225,7 @@ def test_files_have_names_that_every_system_can_check_out() -> None:
 
 
 def test_every_question_and_choice_has_a_label() -> None:
-    """Nobody has to guess what is asked."""
+    """Each question and each choice has one."""
     labels = ANSWERS["__prompts__"]
     for name, value in ANSWERS.items():
         if name.startswith("_"):

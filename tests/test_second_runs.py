@@ -1,4 +1,4 @@
-"""A second run, an update and a switch of server or layout lose nobody's work."""
+"""A second run, an update and a switch of server or layout lose no work."""
 
 import itertools
 import json

@@ -224,7 +224,7 @@ class Load:
             try:
                 return await self.exchange(request, kept)
             except ClosedError:
-                # What browsers do, too: nobody can have worked on it. A POST is
+                # As browsers do: the request was not processed. A POST is
                 # another matter, so that is a failure here.
                 if request.method != "GET":
                     raise

@@ -75,7 +75,7 @@ def missing() -> list[str]:
 
 
 def free_ports(number: int) -> list[int]:
-    """Return ports that nobody listens on."""
+    """Return free ports."""
     with contextlib.ExitStack() as stack:
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
         for listener in sockets:

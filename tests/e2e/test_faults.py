@@ -208,7 +208,7 @@ def test_a_broken_release_is_put_back(
 
 
 def only_cut_off(load: Load) -> bool:
-    """Tell whether only requests failed that nobody may send again by himself.
+    """Return whether only requests failed that must not be repeated automatically.
 
     That is a POST, and a GET of which some of the answer had come already.
     """
@@ -251,7 +251,7 @@ def test_a_killed_service_loses_only_what_it_was_at(
 
 
 def test_a_stop_lets_requests_finish(service: Service, figure: Figure) -> None:
-    """Those of two seconds that are at work."""
+    """In-flight requests of two seconds."""
     plan: dict[str, Any] = {
         "gets": 0,
         "posts": slots(service),
@@ -442,7 +442,7 @@ def belongs(process: Path, service: Service) -> bool:
 
 
 def test_a_leaking_view_costs_one_process(service: Service, figure: Figure) -> None:
-    """The kernel ends it at its limit; nginx asks another one, so nobody notices."""
+    """The kernel ends it at its limit; nginx retries with another process."""
     calls = 12
     with memory_limit(service) as ended:
         replies = [

@@ -344,7 +344,7 @@ def test_a_connection_serves_many_requests(client: Client) -> None:
 
 
 def test_the_health_addresses_answer(client: Client) -> None:
-    """And nobody keeps the answers."""
+    """Their responses are not cached."""
     for path in ("/healthz", "/readyz"):
         reply = client.get(path)
         assert reply.status == 200
@@ -353,7 +353,7 @@ def test_the_health_addresses_answer(client: Client) -> None:
 
 
 def test_a_request_that_is_only_half_there_ends(client: Client) -> None:
-    """A client that goes away in the middle of a body troubles nobody."""
+    """A client that disconnects in the middle of a body affects no other."""
     head = f"POST /trial/body/a HTTP/1.1\r\nHost: {client.host}\r\nContent-Length: 100"
     for _ in range(20):
         client.raw(f"{head}\r\n\r\nhalf".encode(), timeout=0.05)

@@ -48,7 +48,7 @@ def test_a_dry_run_changes_nothing(service: Service) -> None:
 
 
 def test_only_the_service_can_read_its_secret(service: Service) -> None:
-    """32 random bytes; nobody else on the machine can read them."""
+    """32 random bytes; no other account can read them."""
     slug = service.project.slug
     path = f"/etc/{slug}/settings.cfg"
     owner = service.run("stat", "--format=%U:%G %a", path).strip()
@@ -64,7 +64,7 @@ def test_only_the_service_can_read_its_secret(service: Service) -> None:
 
 
 def test_only_nginx_can_reach_the_socket(service: Service) -> None:
-    """It believes what comes with a request, so nobody else may send one."""
+    """It trusts the headers of a request, so that no other client may connect."""
     slug = service.project.slug
     command = ["curl", "--silent", "--show-error", "http://localhost/"]
     command += ["--unix-socket", f"/run/{slug}/{slug}.sock"]

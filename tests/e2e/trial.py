@@ -119,7 +119,7 @@ def crash() -> str:
 
 @bp.get("/leak")
 def leak() -> str:
-    """Keep megabytes that nobody needs."""
+    """Allocate megabytes and keep them."""
     size = request.args.get("megabytes", 50, int)
     leaked.append(bytearray(os.urandom(1) * (size << 20)))
     return str(len(leaked))

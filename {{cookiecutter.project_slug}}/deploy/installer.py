@@ -1358,7 +1358,7 @@ def uninstall(step: Step, *, purge: bool) -> None:
         if not entry and not home:
             message = "is not installed: there is nothing that deploy/install has made"
             raise DeployError(message)
-        signals.ignored = True  # it is quick, and stopping half-way helps nobody
+        signals.ignored = True  # it is quick, and half of it would be of no use
         if contains_our_paths(UNITS / SERVICE):
             step(f"stop {NAME}", stop_service)
         step("remove the nginx site", remove_sites)

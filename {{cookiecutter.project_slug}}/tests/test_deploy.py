@@ -57,7 +57,7 @@ def server_files(app: Flask) -> str:
 
 
 def test_nginx_connects_to_the_socket_of_systemd() -> None:
-    """And may, but nobody else."""
+    """Only nginx may connect."""
     [path] = values(SOCKET, "ListenStream")
     servers = re.findall(r"server unix:([^ ;]+)", NGINX)
     assert len(servers) == 2, "the second entry makes nginx ask once more"
@@ -106,7 +106,7 @@ def test_each_one_waits_longer_than_the_one_before_it(app: Flask) -> None:
 
 
 def test_nginx_takes_as_large_a_body_as_the_application(production: Flask) -> None:
-    """Of two limits, the smaller one would count, and nobody knew which."""
+    """Of two limits, only the smaller one has an effect."""
     [limit] = values(NGINX, "client_max_body_size")
     assert size(limit) == production.config["MAX_CONTENT_LENGTH"]
     assert size(limit) == production.config["MAX_FORM_MEMORY_SIZE"]
@@ -156,7 +156,7 @@ def test_the_table_of_limits_is_true(production: Flask) -> None:
 
 
 def test_the_queue_is_longer_than_what_nginx_passes_on(app: Flask) -> None:
-    """A full one is an error at once. A server that listens again sets it anew."""
+    """A full one refuses connections. A server that listens again sets its length."""
     passed = sum(int(number) for number in re.findall(r"max_conns=(\d+)", NGINX))
     queues = values(SOCKET, "Backlog")
     queues += re.findall(r"^ *backlog ?= ?(\d+)", server_files(app), re.MULTILINE)
