@@ -388,7 +388,7 @@ def test_the_guide_to_a_first_deployment_works_on_a_machine(
         service.run("sh", "-ec", f"cd /root/certificate\n{own}")
     blocks = re.findall(r"^```console\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
     shown = [part for block in blocks for part in re.split(r"(?m)^\$ ", block)[1:]]
-    assert len(shown) == 3
+    assert len(shown) >= 3
     for part in shown:
         command, *lines = part.splitlines()
         output = iter(service.run("sh", "-ec", command).splitlines())
