@@ -12,7 +12,7 @@ help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: .venv/done  ## Bake the defaults, install the result and start it
-	$(BIN)/python scripts/demo.py
+	$(BIN)/python -m scripts.demo
 
 test: .venv/done  ## Run the quick tests (make test ARGS="-k toml")
 	$(BIN)/python -m pytest --numprocesses auto $(ARGS)
@@ -24,10 +24,10 @@ e2e: .venv/done  ## Run the end-to-end tests under systemd (as root; make e2e AR
 	$(BIN)/python -m pytest -m e2e --numprocesses 3 $(ARGS) tests/e2e
 
 judge: judges/.venv/done  ## Check everything with external tools (as root)
-	PYTHONPATH=tests judges/.venv/bin/python scripts/judge.py
+	judges/.venv/bin/python -m scripts.judge
 
 bench: .venv/done  ## Measure the cost (as root; make bench ARGS="bake start")
-	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: .venv/done  ## Check style and types
 	$(BIN)/ruff check $(CODE)
@@ -39,7 +39,7 @@ format: .venv/done  ## Fix what can be fixed automatically
 	$(BIN)/ruff format $(CODE)
 
 lock: .venv/done judges/.venv/done  ## Lock the newest versions, here and in rendered projects
-	$(BIN)/python scripts/lock.py
+	$(BIN)/python -m scripts.lock
 	$(NPM) update --package-lock-only
 
 clean:  ## Remove what the commands above have made

@@ -14,7 +14,7 @@ import traceback
 from importlib.metadata import version
 from pathlib import Path
 
-from . import bake, growth, request, restart, start, throughput
+from . import bake, request, restart, start, throughput
 from .measure import Plan, Report, run
 from .picture import draw
 
@@ -26,7 +26,6 @@ BENCHMARKS = {
     "request": request,
     "throughput": throughput,
     "restart": restart,
-    "growth": growth,
 }
 PACKAGES = ("cookiecutter", "flask", "werkzeug", "gunicorn", "pyuwsgi", "waitress")
 

@@ -1,14 +1,12 @@
 """The applications that are compared, each in a directory of its own."""
 
-import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conftest import ROOT, Project, literal_answers
-from cookiecutter.main import cookiecutter
+from tests.projects import bake
 
 from .measure import run, seconds_of
 
@@ -28,17 +26,6 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     app.register_blueprint(pages.bp)
     app.register_blueprint(health.bp)
     return app
-"""
-
-BLUEPRINT = """
-from flask import Blueprint
-
-bp = Blueprint("{name}", __name__, url_prefix="/{name}")
-
-
-@bp.get("/")
-def view() -> str:
-    return "{name}"
 """
 
 
@@ -80,21 +67,9 @@ def bare(directory: Path) -> Application:
     return Application(directory, "bare").compile()
 
 
-def bake(directory: Path, **answers: str) -> Project:
-    """Bake a project from answers; its hooks would only say that it is ready."""
-    path = cookiecutter(
-        str(ROOT),
-        no_input=True,
-        extra_context=answers,
-        accept_hooks=False,
-        output_dir=str(directory),
-    )
-    return Project(Path(path), literal_answers(**answers))
-
-
 def rendered(directory: Path, **answers: str) -> Application:
     """Make a rendered project; in production, where it is to be fast."""
-    project = bake(directory, **answers)
+    project = bake(directory, answers)
     env = {f"{project.prefix}SECRET_KEY": "only-for-measuring-0123456789abcdef"}
     return Application(project.path, project.package, env).compile()
 
@@ -104,17 +79,3 @@ def views_of(application: Application) -> Application:
     views = application.directory / "views.py"
     views.write_text(VIEWS.format(package=application.package))
     return Application(application.directory, "views").compile()
-
-
-def with_blueprints(application: Application, number: int) -> Application:
-    """Add blueprints to an application, each a module with one view."""
-    package = application.directory / application.package
-    lines = ""
-    for name in (f"part{i}" for i in range(number)):
-        (package / f"{name}.py").write_text(BLUEPRINT.format(name=name))
-        lines += f"    from . import {name}\n\n    app.register_blueprint({name}.bp)\n"
-    factory = package / "__init__.py"
-    code, found = re.subn(r"(?=    return app\n)", lines, factory.read_text())
-    assert found == 1, "the factory does not end as expected"
-    factory.write_text(code)
-    return application.compile()

@@ -5,7 +5,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from conftest import ROOT
+from tests.projects import ROOT
 
 from .measure import Bar, Plan, Report, Spread, in_turn, ratio, seconds_of, table
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from conftest import clean_environment
+from tests.projects import clean_environment
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")

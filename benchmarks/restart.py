@@ -8,13 +8,12 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
-from conftest import SERVERS
-from e2e.conftest import PIP, wheels
-from e2e.machine import Machine, missing
-from e2e.service import Service
+from tests.e2e.conftest import PIP, wheels
+from tests.e2e.machine import Machine, missing
+from tests.e2e.service import Service
+from tests.projects import SERVERS, bake
 
 from . import serving
-from .applications import bake
 from .measure import Bar, Plan, Report, Samples, in_turn, ratio, table
 
 TARGET = 1.5
@@ -33,7 +32,7 @@ def measure(plan: Plan) -> Report:
     """Restart and start the service of each server in turn, on Debian under systemd."""
     assert not missing(), f"needs {', '.join(missing())}"
     with contextlib.ExitStack() as stack:
-        projects = [bake(plan.directory / s, wsgi_server=s) for s in SERVERS]
+        projects = [bake(plan.directory / s, {"wsgi_server": s}) for s in SERVERS]
         binds = {"/wheels": wheels(projects)}
         services = {}
         for server, project in zip(SERVERS, projects, strict=True):

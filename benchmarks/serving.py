@@ -11,10 +11,10 @@ from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from conftest import PYTHON, Project, clean_environment
-from e2e import plain
-from e2e.client import Client
-from e2e.service import eventually
+from tests.e2e import plain
+from tests.e2e.client import Client
+from tests.e2e.service import eventually
+from tests.projects import PYTHON, Project, clean_environment
 
 from .applications import Application
 
@@ -151,13 +151,6 @@ def counts(project: Project) -> tuple[int, int]:
     text = "\n".join(path.read_text() for path in settings_of(project))
     processes, threads = (PATTERN.findall(text) for PATTERN in (PROCESSES, THREADS))
     return int(processes[0][1]) if processes else 1, int(threads[0][1])
-
-
-def with_counts(project: Project, processes: int, threads: int) -> None:
-    """Give a project other numbers of processes and threads."""
-    for path in settings_of(project):
-        text = PROCESSES.sub(rf"\g<1>{processes}", path.read_text())
-        path.write_text(THREADS.sub(rf"\g<1>{threads}", text))
 
 
 def settings_of(project: Project) -> list[Path]:

@@ -5,7 +5,7 @@ import statistics
 import sys
 from functools import partial
 
-from conftest import LAYOUTS
+from tests.projects import LAYOUTS
 
 from .applications import Application, bare, rendered
 from .measure import Bar, Plan, Report, Spread, in_turn, ratio, table

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
-from conftest import SERVERS
+from tests.projects import SERVERS, bake
 
 from . import serving
-from .applications import BARE, bake, bare
+from .applications import BARE, bare
 from .measure import Bar, Plan, Report, Samples, in_turn, ratio, table
 from .serving import Load, Served
 
@@ -69,8 +69,8 @@ def ways(
     directory: Path, server: str
 ) -> Iterator[tuple[str, AbstractContextManager[Served]]]:
     """Yield each way to serve the view, with what serves it so."""
-    project = bake(directory / "project", wsgi_server=server)
-    view = bake(directory / "view", wsgi_server=server)
+    project = bake(directory / "project", {"wsgi_server": server})
+    view = bake(directory / "view", {"wsgi_server": server})
     shutil.copy(BARE, view.path / view.package / "__init__.py")
     yield ALONE, serving.alone(server, bare(directory / "bare"), project)
     yield VIEW, serving.behind_nginx(view)

@@ -4,11 +4,9 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
-from cookiecutter.main import cookiecutter
+from tests.projects import ROOT, bake
 
-ROOT = Path(__file__).parents[1]
 PORT = 8000
 
 
@@ -23,15 +21,10 @@ def is_free(port: int) -> bool:
 
 def main() -> None:
     """Become the demonstration's server, until Ctrl-C."""
-    project = cookiecutter(
-        str(ROOT),
-        no_input=True,
-        output_dir=str(ROOT / "build"),
-        overwrite_if_exists=True,
-    )
+    project = bake(ROOT / "build", {}, overwrite=True)
     command = ["make", "--no-print-directory", f"PYTHON={sys.executable}", ".venv/done"]
-    subprocess.run(command, check=True, cwd=project)
-    service = f"{project}/.venv/bin/{Path(project).name}"
+    subprocess.run(command, check=True, cwd=project.path)
+    service = f"{project.path}/.venv/bin/{project.slug}"
     port = PORT if is_free(PORT) else 0
     os.execv(service, [service, "--env", "development", "--port", str(port)])  # noqa: S606
 

@@ -17,17 +17,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conftest import (
+from tests.e2e.conftest import with_trial
+from tests.e2e.plain import serve
+from tests.projects import (
     PYTHON,
     ROOT,
     SERVERS,
     Project,
+    bake,
     clean_environment,
-    literal_answers,
 )
-from cookiecutter.main import cookiecutter
-from e2e.conftest import with_trial
-from e2e.plain import serve
 
 JUDGES = ROOT / "judges"
 BINARIES = [PYTHON.parent, JUDGES / "node_modules" / ".bin"]
@@ -159,18 +158,11 @@ def copy_template(directory: Path) -> None:
     add_to_git(directory)
 
 
-def bake(directory: Path, **answers: str) -> Project:
-    """Return a project that is baked from some answers, and the defaults."""
-    path = cookiecutter(
-        str(ROOT),
-        accept_hooks=False,  # they only speak
-        default_config=True,
-        extra_context=answers,
-        no_input=True,
-        output_dir=str(directory),
-    )
-    add_to_git(Path(path))
-    return Project(Path(path), literal_answers(**answers))
+def bake_in_git(directory: Path, **answers: str) -> Project:
+    """Return a project from some answers, and the defaults, in a repository."""
+    project = bake(directory, answers, hooks=False)
+    add_to_git(project.path)
+    return project
 
 
 def build(project: Project) -> None:
@@ -213,14 +205,16 @@ def judge_all(judges: list[Judge], directory: Path) -> list[Verdict]:
     """Make what is judged in a directory, and have it judged."""
     targets = [Target("template", "template", directory / "template")]
     copy_template(directory / "template")
-    gitlab = bake(directory / "gitlab", ci="gitlab")
+    gitlab = bake_in_git(directory / "gitlab", ci="gitlab")
     targets.append(Target("gitlab", "gitlab", gitlab.path))
     sites = []
     for server in SERVERS:
-        project = bake(directory / server, wsgi_server=server)
+        project = bake_in_git(directory / server, wsgi_server=server)
         build(project)
         targets.append(Target("projects", server, project.path))
-        site = bake(directory / f"{server}-https", wsgi_server=server, https="yes")
+        site = bake_in_git(
+            directory / f"{server}-https", wsgi_server=server, https="yes"
+        )
         targets.append(Target("https", f"{server}, https", site.path))
         sites.append(site)
     name_this_machine(directory / "hosts", str(gitlab.answers["server_name"]))

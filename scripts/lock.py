@@ -8,7 +8,6 @@ and hashes, but no index: it is installed from whatever index pip is set up for.
 Last, it writes the locked names into the hook that refuses them as names of projects.
 """
 
-import json
 import re
 import subprocess
 import sys
@@ -17,9 +16,8 @@ import textwrap
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-from cookiecutter.main import cookiecutter
+from tests.projects import ROOT, SERVERS, bake
 
-ROOT = Path(__file__).parents[1]
 HOOK = ROOT / "hooks" / "pre_gen_project.py"
 CHOICES = ROOT / "templates"
 PARTS = CHOICES / "requirements"
@@ -48,16 +46,11 @@ def write(path: Path, blocks: Blocks) -> None:
 
 def lock_of(directory: Path, *arguments: str, **answers: str) -> Blocks:
     """Return the lock of a project rendered with these answers."""
-    project = cookiecutter(
-        str(ROOT),
-        no_input=True,
-        extra_context=answers | {"project_slug": "-".join(["x", *answers.values()])},
-        output_dir=str(directory),
-        overwrite_if_exists=True,
-    )
+    slug = "-".join(["x", *answers.values()])
+    project = bake(directory, answers | {"project_slug": slug}, overwrite=True)
     constraint = ("--constraint", str(ROOT / "requirements.txt"))
     return compile_lock(
-        *constraint, *arguments, "pyproject.toml", directory=Path(project)
+        *constraint, *arguments, "pyproject.toml", directory=project.path
     )
 
 
@@ -101,21 +94,20 @@ def main() -> None:
         ROOT / "judges" / "requirements.txt",
         compile_lock(*constraint, "--group", "judges", directory=ROOT),
     )
-    servers = json.loads((ROOT / "cookiecutter.json").read_text())["wsgi_server"]
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         locks = {
             server: lock_of(directory, wsgi_server=server, config_layout="cfg")
-            for server in servers
+            for server in SERVERS
         }
-        first = locks[servers[0]]
+        first = locks[SERVERS[0]]
         base = {
             k: v for k, v in first.items() if all(k in lock for lock in locks.values())
         }
-        environment = lock_of(directory, wsgi_server=servers[0], config_layout="env")
-        develop = lock_of(directory, "--group", "dev", wsgi_server=servers[0])
+        environment = lock_of(directory, wsgi_server=SERVERS[0], config_layout="env")
+        develop = lock_of(directory, "--group", "dev", wsgi_server=SERVERS[0])
         build = compile_lock(
-            "--group", "build", directory=directory / f"x-{servers[0]}"
+            "--group", "build", directory=directory / f"x-{SERVERS[0]}"
         )
     write(PARTS / "base.txt", base)
     write(CHOICES / "config_layout/env/requirements.txt", without(environment, first))

@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import PYTHON, ROOT, Project
 from cookiecutter.main import cookiecutter
-from test_installed import check_command
+
+from tests.projects import PYTHON, ROOT, Project
+
+from .test_installed import check_command
 
 pytestmark = pytest.mark.slow
 

@@ -17,21 +17,23 @@ from types import ModuleType
 
 import html5lib
 import pytest
-from conftest import (
+from cookiecutter.exceptions import FailedHookException
+
+from tests.conftest import Bake
+from tests.projects import (
     ANSWERS,
     LAYOUTS,
     PYTHON,
     ROOT,
     SERVERS,
-    Bake,
     Project,
     bake_literally,
     clean_environment,
     literal_answers,
 )
-from cookiecutter.exceptions import FailedHookException
-from test_installed import check_service, get, install, serving
-from test_rendering import check_parses
+
+from .test_installed import check_service, get, install, serving
+from .test_rendering import check_parses
 
 
 def load_hook(name: str) -> ModuleType:

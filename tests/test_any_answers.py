@@ -5,13 +5,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import ANSWERS, bake_literally, literal_answers
 from cookiecutter.exceptions import FailedHookException, OutputDirExistsException
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from jinja2.exceptions import UndefinedError
-from test_answers import HOOK, check_values
-from test_rendering import check_parses
+
+from tests.projects import ANSWERS, bake_literally, literal_answers
+
+from .test_answers import HOOK, check_values
+from .test_rendering import check_parses
 
 # More on request: EXAMPLES=5000 make test-slow ARGS="-k any_answers"
 EXAMPLES = int(os.environ.get("EXAMPLES", "500"))

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
-from conftest import Project
-from test_answers import load_hook
-from test_second_runs import PRODUCTS, bake_over
+
+from tests.projects import Project
+
+from .test_answers import load_hook
+from .test_second_runs import PRODUCTS, bake_over
 
 HOOK = load_hook("post_gen_project")
 

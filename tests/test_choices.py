@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ANSWERS, PYTHON, ROOT, clean_environment
+
+from tests.projects import ANSWERS, PYTHON, ROOT, clean_environment
 
 # The questions whose choices have folders under `templates`.
 QUESTIONS = sorted(

@@ -11,7 +11,9 @@ from typing import Any
 
 import crossplane
 import pytest
-from conftest import PYTHON, SERVERS, Bake, Project
+
+from tests.conftest import Bake
+from tests.projects import PYTHON, SERVERS, Project
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="projects are deployed on Linux, by its tools"

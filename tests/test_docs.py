@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import LAYOUTS, PYTHON, SERVERS, Bake, Project
+
+from tests.conftest import Bake
+from tests.projects import LAYOUTS, PYTHON, SERVERS, Project
 
 ASK = """
 from {package} import create_app

@@ -7,7 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import (
+from cookiecutter.generate import generate_files
+
+from tests.projects import (
     PYTHON,
     ROOT,
     Project,
@@ -15,7 +17,6 @@ from conftest import (
     files_of,
     literal_answers,
 )
-from cookiecutter.generate import generate_files
 
 UV = PYTHON.with_name("uv")
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from conftest import ROOT, Project
+from tests.projects import ROOT, Project
 
 
 def storeys() -> dict[str, int]:

@@ -14,7 +14,9 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from conftest import LAYOUTS, PYTHON, ROOT, SERVERS, Bake, Project, clean_environment
+
+from tests.conftest import Bake
+from tests.projects import LAYOUTS, PYTHON, ROOT, SERVERS, Project, clean_environment
 
 pytestmark = pytest.mark.slow
 

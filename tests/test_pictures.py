@@ -3,7 +3,8 @@
 import re
 from html import unescape
 
-from conftest import ANSWERS, ROOT, Bake
+from tests.conftest import Bake
+from tests.projects import ANSWERS, ROOT
 
 PICTURES = ROOT / "docs"
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import html5lib
 import pytest
-from conftest import PYTHON, Project
+
+from tests.projects import PYTHON, Project
 
 # Fetches pages as a browser and prints them, one after the other.
 FETCH = """

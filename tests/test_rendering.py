@@ -12,7 +12,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
-from conftest import ANSWERS, LAYOUTS, PYTHON, SERVERS, Bake, Project
+
+from tests.conftest import Bake
+from tests.projects import ANSWERS, LAYOUTS, PYTHON, SERVERS, Project
 
 COMMON = """
 .gitattributes .gitignore .pre-commit-config.yaml AGENTS.md LICENSE Makefile README.md

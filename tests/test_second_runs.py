@@ -8,7 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import (
+from cookiecutter.exceptions import FailedHookException
+
+from tests.projects import (
     LAYOUTS,
     PYTHON,
     ROOT,
@@ -19,7 +21,6 @@ from conftest import (
     files_of,
     literal_answers,
 )
-from cookiecutter.exceptions import FailedHookException
 
 PRODUCTS = list(itertools.product(SERVERS, LAYOUTS))
 

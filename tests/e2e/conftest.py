@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import pytest
-from conftest import ANSWERS, PYTHON, SERVERS, Bake, Project, clean_environment
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.conftest import Bake
+from tests.projects import ANSWERS, PYTHON, SERVERS, Project, clean_environment
 
 from .client import Client
 from .machine import CACHE, Machine, locked, missing, template

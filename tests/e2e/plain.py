@@ -16,7 +16,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conftest import PYTHON, Project, clean_environment
+from tests.projects import PYTHON, Project, clean_environment
 
 from .client import Client
 from .service import eventually

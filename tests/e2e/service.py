@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from conftest import PYTHON, Project
+
+from tests.projects import PYTHON, Project
 
 from .client import Client
 from .load import Report

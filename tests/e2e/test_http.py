@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from conftest import SERVERS
+
+from tests.projects import SERVERS
 
 from .client import Client, ask
 from .plain import Plain

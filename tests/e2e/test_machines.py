@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import SERVERS, Bake
+
+from tests.conftest import Bake
+from tests.projects import SERVERS
 
 from .client import Client
 from .conftest import PIP, answers_of, wheels, with_trial

@@ -10,7 +10,9 @@ import subprocess
 from collections.abc import Generator, Iterator
 
 import pytest
-from conftest import PYTHON, SERVERS, Bake, Project, clean_environment
+
+from tests.conftest import Bake
+from tests.projects import PYTHON, SERVERS, Project, clean_environment
 
 from .client import Client
 from .conftest import answers_of, with_trial

@@ -1,0 +1,147 @@
+"""Bake projects from the template: for tests, scripts and benchmarks."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cookiecutter.environment import StrictEnvironment
+from cookiecutter.generate import generate_context, generate_files
+from cookiecutter.main import cookiecutter
+from cookiecutter.prompt import prompt_for_config, render_variable
+
+ROOT = Path(__file__).parents[1]
+PYTHON = Path(sys.executable)
+ANSWERS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text())
+SERVERS: list[str] = ANSWERS["wsgi_server"]
+LAYOUTS: list[str] = ANSWERS["config_layout"]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A rendered project."""
+
+    path: Path
+    answers: dict[str, Any]
+
+    @property
+    def slug(self) -> str:
+        """The project's short name."""
+        return str(self.answers["project_slug"])
+
+    @property
+    def package(self) -> str:
+        """The name of its Python package."""
+        return str(self.answers["__package"])
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its variables begin with."""
+        return str(self.answers["__prefix"])
+
+    def files(self) -> list[Path]:
+        """Return the files as rendered, relative to the project."""
+        return sorted(
+            path.relative_to(self.path)
+            for path in self.path.rglob("*")
+            if path.is_file()
+        )
+
+    def run(
+        self, *command: str | Path, timeout: float = 300, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project; fail with its output if it fails."""
+        result = subprocess.run(
+            command,
+            check=False,
+            cwd=self.path,
+            env={**clean_environment(), **env},
+            stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=timeout,
+        )
+        assert result.returncode == 0, f"{command}\n{result.stdout}"
+        return result
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without what could steer the project's."""
+    steering = ("PYTEST_", "PYTHONPATH", "VIRTUAL_ENV", "MAKE", "MFLAGS", "FLASK_")
+    rest = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
+    # Projects that are baked once are shared: nothing may write into them.
+    return rest | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def bake(
+    output: Path,
+    answers: Mapping[str, str],
+    *,
+    hooks: bool = True,
+    overwrite: bool = False,
+) -> Project:
+    """Bake a project as `cookiecutter --no-input` does, and return it.
+
+    Args:
+        output: The directory in which the project's own is made.
+        answers: Those that are not the defaults.
+        hooks: Whether the hooks run.
+        overwrite: Whether the project's directory may exist already.
+
+    """
+    context = generate_context(
+        str(ROOT / "cookiecutter.json"), extra_context={**answers}
+    )
+    full = prompt_for_config(context, no_input=True)
+    path = generate_files(
+        repo_dir=str(ROOT),
+        context={"cookiecutter": full},
+        output_dir=str(output),
+        overwrite_if_exists=overwrite,
+        accept_hooks=hooks,
+    )
+    return Project(Path(path), full)
+
+
+def files_of(project: Path) -> dict[str, bytes]:
+    """Return the files of a project as rendered."""
+    return {
+        path.relative_to(project).as_posix(): path.read_bytes()
+        for path in project.rglob("*")
+        if path.is_file()
+    }
+
+
+def literal_answers(**answers: str) -> dict[str, Any]:
+    """Return a full set of answers, as if these had been typed at the questions.
+
+    Cookiecutter renders answers that it is given in other ways as templates.
+    """
+    full = {k: v[0] if isinstance(v, list) else v for k, v in ANSWERS.items()}
+    del full["__prompts__"]
+    full |= {"project_slug": "my-service"} | answers
+    environment = StrictEnvironment(context=ANSWERS)
+    for name in full:
+        if name.startswith("__"):
+            full[name] = render_variable(environment, full[name], full)
+    return full
+
+
+def bake_literally(output: Path, /, *flags: str, **answers: str) -> Project:
+    """Bake a project from answers as typed, with some of the command's flags."""
+    replay = output / "replay.json"
+    full = literal_answers(**answers)
+    replay.write_text(json.dumps({"cookiecutter": full}))
+    path = cookiecutter(
+        str(ROOT),
+        replay=str(replay),
+        output_dir=str(output),
+        overwrite_if_exists="-f" in flags,
+        skip_if_file_exists="-s" in flags,
+        accept_hooks="--accept-hooks=no" not in flags,
+    )
+    return Project(Path(path), full)
