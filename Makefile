@@ -6,7 +6,7 @@ ARGS ?=
 CODE := benchmarks hooks scripts tests
 NPM := PATH="$(CURDIR)/judges/.venv/bin:$$PATH" npm --prefix judges --silent
 
-.PHONY: help demo test test-slow e2e judge bench lint format lock clean
+.PHONY: help demo test test-slow e2e judge bench lint format lock hooks clean
 
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ format: .venv/done  ## Fix what can be fixed automatically
 lock: .venv/done judges/.venv/done  ## Lock the newest versions, here and in rendered projects
 	$(BIN)/python -m scripts.lock
 	$(NPM) update --package-lock-only
+
+hooks: .venv/done  ## Write the lists that the hooks hold (make lock does it, too)
+	$(BIN)/python -m scripts.hooks
 
 clean:  ## Remove what the commands above have made
 	rm -rf .venv judges/.venv judges/node_modules .mypy_cache .pytest_cache .ruff_cache build

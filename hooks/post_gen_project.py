@@ -14,19 +14,27 @@ from typing import Any
 
 ANSWERS = r"""{{ cookiecutter | jsonify }}"""
 
-# The files of each choice; {p} is the package.
+# The files of each choice; {p} is the package. `make hooks` writes this list.
 FILES = {
-    "cfg": [
-        *("{p}/config/default.cfg", "{p}/config/development.cfg"),
-        *("{p}/config/production.cfg", "{p}/config/testing.cfg"),
-    ],
-    "object": ["{p}/config/settings.py"],
-    "toml": ["{p}/config/settings.toml"],
-    "env": ["{p}/config/defaults.py", ".env.example", "tests/test_dotenv.py"],
-    "uwsgi": ["{p}/uwsgi.ini", "{p}/uwsgi_main.py"],
-    "gunicorn": ["{p}/gunicorn.conf.py"],
-    "github": [".github/workflows/ci.yml", ".github/dependabot.yml"],
-    "gitlab": [".gitlab-ci.yml"],
+    "ci": {
+        "github": [".github/dependabot.yml", ".github/workflows/ci.yml"],
+        "gitlab": [".gitlab-ci.yml"],
+    },
+    "config_layout": {
+        "cfg": [
+            "{p}/config/default.cfg",
+            "{p}/config/development.cfg",
+            "{p}/config/production.cfg",
+            "{p}/config/testing.cfg",
+        ],
+        "env": [".env.example", "tests/test_dotenv.py", "{p}/config/defaults.py"],
+        "object": ["{p}/config/settings.py"],
+        "toml": ["{p}/config/settings.toml"],
+    },
+    "wsgi_server": {
+        "gunicorn": ["{p}/gunicorn.conf.py"],
+        "uwsgi": ["{p}/uwsgi.ini", "{p}/uwsgi_main.py"],
+    },
 }
 
 # Where the same thing is said more than once, how it is said, and what it has to be;
@@ -67,6 +75,11 @@ def problems(root: Path, answers: dict[str, Any]) -> Iterator[str]:
         if set(found) != {wanted}:
             stands = " and ".join(found) or "nothing"
             yield f"{name}: must have {wanted}, not {stands}"
+    server = answers["wsgi_server"]
+    installed = find(root / "pyproject.toml", rf'^  "([\w-]*{server}[\w-]*)')
+    if not installed and server not in sys.stdlib_module_names:
+        file = f"templates/wsgi_server/{server}/choice.jinja"
+        yield f"pyproject.toml: dependencies lack {server}; fix requirements in {file}"
     paths = [*(root / package).glob("*.*"), *(root / package / "config").glob("*.*")]
     files = [path.relative_to(root).as_posix() for path in sorted(paths)]
     waits = [int(x) for x in find_all(root, ["deploy/nginx.conf", *files], WAIT)]
@@ -80,10 +93,13 @@ def problems(root: Path, answers: dict[str, Any]) -> Iterator[str]:
 
 def chosen(answers: dict[str, Any], *, others: bool = False) -> list[str]:
     """Return the files of the choices; or those of all the other choices."""
-    package = answers["__package"]
-    picked = {answers["config_layout"], answers["wsgi_server"], answers["ci"]}
-    keys = [key for key in FILES if (key in picked) != others]
-    return [fill(name, {"p": package}) for key in keys for name in FILES[key]]
+    return [
+        fill(name, {"p": answers["__package"]})
+        for question, choices in FILES.items()
+        for choice, names in choices.items()
+        for name in names
+        if (answers[question] == choice) != others
+    ]
 
 
 def fill(text: str, names: dict[str, str]) -> str:

@@ -13,20 +13,22 @@ ANSWERS = r"""{{ cookiecutter | jsonify }}"""
 # The longest that each free text may be, in characters.
 TEXTS = {"project_name": 60, "description": 200, "author_name": 100}
 NAMES = ("project_slug", "author_email", "server_name")
+# `make hooks` writes this list, and LOCKED.
 CHOICES = {
-    "wsgi_server": ("waitress", "uwsgi", "gunicorn"),
-    "config_layout": ("cfg", "object", "toml", "env"),
-    "https": ("no", "yes", "proxy"),
-    "license": ("MIT", "BSD-3-Clause", "Apache-2.0", "Proprietary"),
-    "ci": ("github", "gitlab", "none"),
+    "wsgi_server": ["waitress", "uwsgi", "gunicorn"],
+    "config_layout": ["cfg", "object", "toml", "env"],
+    "https": ["no", "yes", "proxy"],
+    "license": ["MIT", "BSD-3-Clause", "Apache-2.0", "Proprietary"],
+    "ci": ["github", "gitlab", "none"],
 }
+
 KNOWN = (*TEXTS, *NAMES, *CHOICES)
 
 SLUG = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 SLUG_LENGTH = 30
 
 # Distributions in the locks of rendered projects, and their import packages: a project
-# of such a name would hide what it needs. `make lock` writes this list.
+# of such a name would hide what it needs.
 LOCKED = frozenset(
     "ast-serialize blinker click colorama dotenv editables flask gunicorn "
     "hatchling iniconfig itsdangerous jinja2 librt markupsafe mypy "
@@ -90,7 +92,10 @@ def problems(answers: dict[str, Any]) -> Iterator[str]:
 def problems_of_choice(name: str, value: str) -> Iterator[str]:
     """Yield what is wrong with an answer that is a choice."""
     if value not in CHOICES[name]:
-        yield f"{name}: must be one of {', '.join(CHOICES[name])}, not {value!a}"
+        listed = ", ".join(CHOICES[name])
+        folder = "" if name == "https" else f", beginning with templates/{name}/{value}"
+        fix = f"to add it, follow CONTRIBUTING.md of the template{folder}"
+        yield f"{name}: must be one of {listed}, not {value!a}; {fix}"
 
 
 def problems_of_text(name: str, text: str) -> Iterator[str]:

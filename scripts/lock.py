@@ -5,20 +5,18 @@ rendered project's own `requirements.txt` and `requirements-dev.txt` are put tog
 under `templates/requirements` and in the folders of the choices. A lock names versions
 and hashes, but no index: it is installed from whatever index pip is set up for.
 
-Last, it writes the locked names into the hook that refuses them as names of projects.
+Last, it writes the lists of the hooks, of which the locked names are one.
 """
 
 import re
 import subprocess
 import sys
 import tempfile
-import textwrap
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from scripts import hooks
 from tests.projects import ROOT, SERVERS, bake
 
-HOOK = ROOT / "hooks" / "pre_gen_project.py"
 CHOICES = ROOT / "templates"
 PARTS = CHOICES / "requirements"
 
@@ -59,32 +57,8 @@ def without(blocks: Blocks, *others: Blocks) -> Blocks:
     return {k: v for k, v in blocks.items() if not any(k in other for other in others)}
 
 
-def locked_names() -> set[str]:
-    """Return the distributions in the locks of projects, and their import packages.
-
-    The packages are those of the distributions that are installed here.
-    """
-    locks = [*PARTS.glob("*.txt"), *CHOICES.glob("*/*/requirements.txt")]
-    text = "".join(lock.read_text() for lock in locks)
-    names = set(re.findall(r"^[a-z0-9-]+(?===)", text, re.MULTILINE))
-    for package, distributions in packages_distributions().items():
-        if names & {name.lower().replace("_", "-") for name in distributions}:
-            names.add(package.lower().replace("_", "-"))
-    return {name for name in names if re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name)}
-
-
-def write_names(hook: Path) -> None:
-    """Write the locked names into the hook."""
-    lines = textwrap.wrap(" ".join(sorted(locked_names())), 75, break_on_hyphens=False)
-    strings = ' "\n    "'.join(lines)
-    pattern = r"(?<=^LOCKED = frozenset\(\n).*?(?=^\))"
-    text = f'    "{strings}".split()\n'
-    flags = re.MULTILINE | re.DOTALL
-    hook.write_text(re.sub(pattern, text, hook.read_text(), flags=flags))
-
-
 def main() -> None:
-    """Write all locks, and the names in them."""
+    """Write all locks, and the lists of the hooks."""
     write(
         ROOT / "requirements.txt",
         compile_lock("--upgrade", "--group", "dev", directory=ROOT),
@@ -116,7 +90,7 @@ def main() -> None:
     for server, lock in locks.items():
         path = CHOICES / "wsgi_server" / server / "requirements.txt"
         write(path, without(lock, base))
-    write_names(HOOK)
+    hooks.main()
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from cookiecutter.main import cookiecutter
 
-from tests.projects import PYTHON, ROOT, Project
+from tests.projects import PYTHON, ROOT, Project, clean_environment
 
 from .test_installed import check_command
 
@@ -115,6 +116,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     add_layout(path)
     add_choice(path, "wsgi_server", "wsgiref")
     add_choice(path, "config_layout", "conf")
+    (path / "tests").mkdir()
+    for name in ("__init__.py", "projects.py"):
+        shutil.copy(ROOT / "tests" / name, path / "tests")
+    command = [str(PYTHON), "-m", "scripts.hooks"]
+    subprocess.run(command, check=True, cwd=path, env=clean_environment(), timeout=60)
     return path
 
 
@@ -136,15 +142,12 @@ def add_layout(template: Path) -> None:
 
 
 def add_choice(template: Path, question: str, choice: str) -> None:
-    """Add a choice and its label to cookiecutter.json, and to the hook."""
+    """Add a choice and its label to cookiecutter.json."""
     file = template / "cookiecutter.json"
     answers = json.loads(file.read_text())
     answers[question].append(choice)
     answers["__prompts__"][question][choice] = f"{choice}: for this test"
     file.write_text(json.dumps(answers))
-    hook = template / "hooks" / "pre_gen_project.py"
-    text = hook.read_text()
-    hook.write_text(text.replace(f'"{question}": (', f'"{question}": ("{choice}", '))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import html5lib
 import pytest
 from cookiecutter.exceptions import FailedHookException
 
+from scripts import hooks
 from tests.conftest import Bake
 from tests.projects import (
     ANSWERS,
@@ -292,9 +293,14 @@ def test_answers_that_only_a_replay_can_hold_are_refused() -> None:
     """Choices that do not exist, misspelt questions, missing and strange values."""
     answers = literal_answers() | {"wsgi_server": "apache", "licence": "MIT", "ci": 5}
     del answers["https"]
+    server = (
+        f"wsgi_server: must be one of {', '.join(SERVERS)}, not 'apache'; to add it, "
+        "follow CONTRIBUTING.md of the template, beginning with "
+        "templates/wsgi_server/apache"
+    )
     assert list(HOOK.problems(answers)) == [
         "licence: unknown question; did you mean 'license'?",
-        "wsgi_server: must be one of waitress, uwsgi, gunicorn, not 'apache'",
+        server,
         "https: must be a string, not None",
         "ci: must be a string, not 5",
     ]
@@ -312,13 +318,10 @@ def test_a_replay_with_a_choice_that_does_not_exist_is_refused(
 
 
 def test_the_hook_knows_the_questions_and_choices_that_there_are() -> None:
-    """A fork that adds one is reminded of the hook."""
+    """A fork that adds one is reminded of `make hooks`."""
     questions = [name for name in ANSWERS if not name.startswith("_")]
     assert sorted(HOOK.KNOWN) == sorted(questions)
-    choices = {k: v for k, v in ANSWERS.items() if k in HOOK.CHOICES}
-    assert {k: sorted(v) for k, v in HOOK.CHOICES.items()} == {
-        k: sorted(v) for k, v in choices.items()
-    }
+    assert hooks.choices() == HOOK.CHOICES, "run make hooks"
 
 
 def test_hooks_hold_no_template_but_the_line_that_reads_the_answers() -> None:
@@ -327,7 +330,7 @@ def test_hooks_hold_no_template_but_the_line_that_reads_the_answers() -> None:
         text = path.read_text()
         assert text.count("{{") == 1, path
         assert "{%" not in text, path
-        assert len(text.splitlines()) <= 160, path
+        assert len(text.splitlines()) <= 170, path
         for word in ("rmtree", "unlink", "os.remove", "rmdir", "rename", "move"):
             assert word not in text, path
 

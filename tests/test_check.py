@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import hooks
 from tests.projects import Project
 
 from .test_answers import load_hook
@@ -27,6 +28,7 @@ def test_what_is_rendered_fits_together(project: Project) -> None:
         ("deploy/SLUG.service", "TimeoutStopSec=45", "TimeoutStopSec=5"),
         ("deploy/SLUG.service", "--settings /etc/", "--settings /opt/"),
         ("pyproject.toml", "__main__:main", "__main__:start"),
+        ("pyproject.toml", "SERVER>=", "none>="),
         ("PKG/__main__.py", "def main(", "def start("),
         ("PKG/wsgi.py", "app = ", "application = "),
         ("PKG/config/__init__.py", 'PREFIX = "', 'PREFIX = "X'),
@@ -38,6 +40,7 @@ def test_a_file_out_of_step_is_named(
 ) -> None:
     """With the problem and its fix."""
     name = name.replace("PKG", copy.package).replace("SLUG", copy.slug)
+    old = old.replace("SERVER", str(copy.answers["wsgi_server"]))
     path = copy.path / name
     text = path.read_text()
     assert old in text
@@ -45,6 +48,11 @@ def test_a_file_out_of_step_is_named(
     [problem] = HOOK.problems(copy.path, copy.answers)
     assert problem.split(":")[0] in (name, "deploy/")
     assert path.read_text() == text.replace(old, new)
+
+
+def test_the_hook_knows_the_files_of_each_choice() -> None:
+    """A fork that adds one is reminded of `make hooks`."""
+    assert hooks.files() == HOOK.FILES, "run make hooks"
 
 
 def test_a_missing_file_is_named(copy: Project) -> None:

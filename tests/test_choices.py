@@ -46,7 +46,7 @@ def fork(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_unfinished_choice_cannot_be_baked(
     question: str, hooks: str, fork: Path, tmp_path: Path
 ) -> None:
-    """The hook refuses it, and nothing is written; without hooks the error names it."""
+    """The error names what to add; the hook refuses it before anything is written."""
     command = [
         str(PYTHON),
         "-m",
@@ -63,7 +63,31 @@ def test_an_unfinished_choice_cannot_be_baked(
         timeout=60,
     )
     assert result.returncode != 0
-    if hooks == "no":
-        assert f"{question}/new/" in result.stderr
-    else:
+    assert f"{question}/new" in result.stderr
+    if hooks == "yes":
         assert not list(tmp_path.glob("out/*"))
+
+
+def test_the_lists_of_hooks_are_not_written_for_an_unfinished_choice(
+    fork: Path,
+) -> None:
+    """`make hooks` names each folder to add."""
+    (fork / "tests").mkdir(exist_ok=True)
+    for name in ("__init__.py", "projects.py"):
+        shutil.copy(ROOT / "tests" / name, fork / "tests")
+    before = {path: path.read_text() for path in (fork / "hooks").glob("*.py")}
+    result = subprocess.run(
+        [str(PYTHON), "-m", "scripts.hooks"],
+        capture_output=True,
+        check=False,
+        cwd=fork,
+        env=clean_environment(),
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 1
+    assert sorted(result.stderr.splitlines()) == [
+        f"templates/{question}/new: missing; see CONTRIBUTING.md"
+        for question in QUESTIONS
+    ]
+    assert before == {path: path.read_text() for path in before}

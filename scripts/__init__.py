@@ -1,0 +1,1 @@
+"""Commands to work on the template; `make` runs them."""
