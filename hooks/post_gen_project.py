@@ -6,6 +6,7 @@ It changes nothing: a project that was made without hooks is the same.
 import ast
 import json
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from math import prod
@@ -142,4 +143,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: Cookiecutter says enough
     main()

@@ -4,6 +4,7 @@ import difflib
 import json
 import keyword
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -160,4 +161,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: Cookiecutter says enough
     main()

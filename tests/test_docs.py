@@ -2,12 +2,13 @@
 
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Bake
-from tests.projects import LAYOUTS, PYTHON, SERVERS, Project
+from tests.projects import ANSWERS, LAYOUTS, PYTHON, ROOT, SERVERS, Project
 
 ASK = """
 from {package} import create_app
@@ -88,3 +89,13 @@ def test_the_guide_to_make_it_yours_works(
     assert output.splitlines()[-1] == "2"
     fast = "factory or health or headers or errors or pages or deploy"
     copy.run(PYTHON, "-m", "pytest", "-q", "-k", fast, PYTHONPATH=path)
+
+
+def test_a_project_says_which_version_of_the_template_made_it(bake: Bake) -> None:
+    """The one that CHANGELOG.md describes first, and README.md takes as an example."""
+    version = ANSWERS["__version"]
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (\S+)", text, re.MULTILINE)[0] == version
+    assert f"--checkout v{version} " in (ROOT / "README.md").read_text(encoding="utf-8")
+    project = tomllib.loads((bake().path / "pyproject.toml").read_text())
+    assert project["tool"]["flask-factory-template"] == {"version": version}

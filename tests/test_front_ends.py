@@ -99,12 +99,9 @@ def check_works(project: Project) -> None:
     assert " passed" in result.stdout
 
 
-@pytest.mark.parametrize("dropped", [(), ("_copy_without_render",)])
-def test_without_hooks_it_is_the_same_project(
-    dropped: tuple[str, ...], tmp_path: Path
-) -> None:
-    """Backstage runs no hooks, and drops `_copy_without_render`."""
-    answers = {k: v for k, v in literal_answers().items() if k not in dropped}
+def test_without_hooks_it_is_the_same_project(tmp_path: Path) -> None:
+    """Backstage runs no hooks."""
+    answers = literal_answers()
     projects = []
     for hooks in (True, False):
         output = tmp_path / str(hooks)
