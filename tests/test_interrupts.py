@@ -18,14 +18,8 @@ COOKIECUTTER = (str(PYTHON), "-m", "cookiecutter")
 def test_at_a_question_it_leaves_nothing(tmp_path: Path) -> None:
     """In a terminal, at the second question."""
     terminal, other = pty.openpty()
-    command = [
-        "setsid",
-        "--ctty",
-        *COOKIECUTTER,
-        "-o",
-        str(tmp_path / "out"),
-        str(ROOT),
-    ]
+    output = tmp_path / "out"
+    command = ["setsid", "--ctty", *COOKIECUTTER, "-o", str(output), str(ROOT)]
     env = clean_environment() | {"HOME": str(tmp_path)}
     with subprocess.Popen(
         command, stdin=other, stdout=other, stderr=other, env=env
