@@ -41,11 +41,11 @@ FILES = {
 # Where the same thing is said more than once, how it is said, and what it has to be;
 # {s} is the short name, {e} the ending of a settings file.
 FACTS = [
-    ("deploy/nginx.conf", r"server unix:(\S+) ", "/run/{s}/{s}.sock"),
-    ("deploy/{s}.socket", r"ListenStream=(.+)", "/run/{s}/{s}.sock"),
-    ("deploy/{s}.service", r"User=(.+)", "{s}"),
-    ("deploy/{s}.service", r"ExecStart=(\S+)", "/srv/{s}/current/bin/{s}"),
-    ("deploy/{s}.service", r"ExecStart=.*--settings (\S+)", "/etc/{s}/settings.{e}"),
+    ("deploy/nginx.conf", r"server unix:(\S+) ", "/run/NAME/NAME.sock"),
+    ("deploy/{s}.socket", r"ListenStream=(.+)", "/run/%p/%p.sock"),
+    ("deploy/{s}.service", r"User=(.+)", "%p"),
+    ("deploy/{s}.service", r"ExecStart=(\S+)", "/srv/%p/current/bin/{s}"),
+    ("deploy/{s}.service", r"ExecStart=.*--settings (\S+)", "/etc/%p/settings.{e}"),
     ("pyproject.toml", r'{s} = "(.+)"', "{p}.__main__:main"),
     ("{p}/__main__.py", r"def (main)\(", "main"),
     ("{p}/wsgi.py", r"(app) = create_app\(\)", "app"),

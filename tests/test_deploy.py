@@ -67,7 +67,7 @@ def test_systemd_understands_the_units(deployed: Project, tmp_path: Path) -> Non
         name = f"{deployed.slug}.{ending}"
         unit = (deployed.path / "deploy" / name).read_text()
         # The command is not installed here.
-        installed = f"/srv/{deployed.slug}/current/bin/{deployed.slug}"
+        installed = f"/srv/%p/current/bin/{deployed.slug}"
         (tmp_path / name).write_text(unit.replace(installed, "/bin/true"))
     result = deployed.run(
         *("systemd-analyze", "--man=no", "verify"), *sorted(tmp_path.glob("*.s*"))
@@ -115,10 +115,10 @@ def test_the_scripts_say_what_they_do(bake: Bake, script: str) -> None:
 
 # What somebody may change without thinking of the other files.
 MISTAKES = [
-    ("waitress", "deploy/my-service.socket", "my-service.sock", "other.sock"),
+    ("waitress", "deploy/my-service.socket", "%p.sock", "other.sock"),
     ("waitress", "deploy/my-service.socket", "0600", "0666"),
     ("waitress", "deploy/my-service.socket", "Backlog=4096", "Backlog=128"),
-    ("waitress", "deploy/my-service.service", "User=my-service", "User=root"),
+    ("waitress", "deploy/my-service.service", "User=%p", "User=root"),
     ("waitress", "deploy/my-service.service", "settings.cfg", "settings.toml"),
     ("waitress", "deploy/my-service.service", "StopSec=45", "StopSec=20"),
     ("gunicorn", "my_service/gunicorn.conf.py", "timeout = 35", "timeout = 15"),
@@ -128,10 +128,10 @@ MISTAKES = [
     ("uwsgi", "deploy/nginx.conf", "uwsgi_pass ", "proxy_pass http://"),
     ("waitress", "deploy/nginx.conf", "read_timeout 30s", "read_timeout 60s"),
     ("waitress", "deploy/nginx.conf", "size 16m", "size 17m"),
-    ("waitress", "deploy/nginx.conf", "alias /srv/my-service/current", "alias /srv"),
+    ("waitress", "deploy/nginx.conf", "alias /srv/NAME/current", "alias /srv"),
     ("waitress", "deploy/nginx.conf", "example.com", "example.org"),
     ("uwsgi", "deploy/nginx.conf", "_HOST $host", "_HOST $http_x_forwarded_host"),
-    ("waitress", "deploy/nginx.conf", "$host$my_service_port", "$http_host"),
+    ("waitress", "deploy/nginx.conf", "$host$NAME_port", "$http_host"),
     ("waitress", "my_service/config/default.cfg", "16 * 1024", "32 * 1024"),
     ("waitress", "my_service/proxy.py", "{8,64}", "{1,64}"),
     ("waitress", "my_service/headers.py", '"nosniff"', '"other"'),
@@ -159,25 +159,22 @@ def test_a_change_in_one_file_alone_is_found(
         )
 
 
-def test_a_renamed_copy_is_a_set_of_its_own(deployed: Project, tmp_path: Path) -> None:
+def test_an_instance_of_another_name_is_a_set_of_its_own(deployed: Project) -> None:
     """Neither a path nor a name of the first instance is left, but its command."""
-    shutil.copytree(deployed.path, tmp_path, dirs_exist_ok=True)
-    copy = Project(tmp_path, deployed.answers)
-    copy.run("deploy/rename", "second", "second.test")
-    old = re.escape(deployed.slug)
-    for path in (tmp_path / "deploy").iterdir():
-        if path.name == "README.md" or path.suffix == ".html":
-            continue
-        text = re.sub(
-            r"^( *#|command=|package=).*", "", path.read_text(), flags=re.MULTILINE
-        )
-        text = text.replace(f"/srv/second/current/bin/{deployed.slug} ", "")
-        assert not re.search(
-            rf"(/|=|_pass |^upstream |zone |\.log ){old}[^a-z0-9]", text
-        )
-        assert deployed.answers["server_name"] not in text
-    assert (tmp_path / "deploy" / "second.socket").exists()
-    settings = "".join(
-        p.read_text() for p in (tmp_path / deployed.package).glob("config/*")
+    script = (
+        "from deploy import installer; from pathlib import Path\n"
+        "installer.own.use('second'); installer.own.hosts = ['second.test']\n"
+        "for name in ('nginx.conf', 'nginx-default.conf'):\n"
+        "    print(installer.fill(Path('deploy', name).read_text()))\n"
+        "print(installer.unit_of(Path('deploy')))\n"
     )
-    assert '"second.test"' in settings
+    text = deployed.run(PYTHON, "-c", script, PYTHONPATH=str(deployed.path)).stdout
+    text = re.sub(r"^ *#.*", "", text, flags=re.MULTILINE)
+    text = text.replace(f"/srv/second/current/bin/{deployed.slug} ", "")
+    servers = 2 if deployed.answers["https"] == "yes" else 1
+    assert text.count("server_name second.test;") == servers
+    for old in (deployed.slug, str(deployed.answers["server_name"])):
+        places = r"(/|=|_pass |^upstream |zone |\.log |server_name )"
+        found = re.search(rf"{places}{re.escape(old)}[^a-z0-9]", text, re.MULTILINE)
+        assert not found
+    assert not re.search(rf"\${deployed.package}_", text)

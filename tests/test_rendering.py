@@ -24,7 +24,7 @@ docs/remove.md
 deploy/README.md deploy/SLUG.service deploy/SLUG.socket deploy/error.html
 deploy/install deploy/installer.py deploy/maintenance.html
 deploy/nginx-default.conf deploy/nginx.conf
-deploy/rename deploy/rollback deploy/uninstall
+deploy/rollback deploy/uninstall
 PKG/__init__.py PKG/__main__.py PKG/check.py PKG/errors.py PKG/headers.py
 PKG/health.py PKG/lines.py PKG/log.py PKG/pages.py PKG/py.typed PKG/proxy.py
 PKG/server.py PKG/wsgi.py

@@ -57,7 +57,7 @@ def with_trial(project: Project, directory: Path) -> Project:
     shutil.copytree(project.path, copy.path)
     shutil.copy(HERE / "trial.py", copy.path / copy.package)
     factory = copy.path / copy.package / "__init__.py"
-    lines = "    from . import trial\n\n    app.register_blueprint(trial.bp)\n"
+    lines = "    from . import trial\n\n    trial.init_app(app)\n"
     code, number = re.subn(r"(?=    return app\n)", lines, factory.read_text())
     assert number == 1
     factory.write_text(code)

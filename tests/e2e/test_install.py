@@ -101,19 +101,46 @@ def test_nginx_has_nothing_to_say_about_the_site(service: Service) -> None:
 
 
 def test_a_second_instance_serves_beside_the_first(service: Service) -> None:
-    """Made by the commands of the README; removed again, it leaves nothing."""
+    """From the same checkout; each is upgraded and removed without the other."""
     machine, slug = service.machine, service.project.slug
     before = files_of(machine)
-    (block,) = service.commands("Multiple instances")
+    install, uninstall = service.commands("Multiple instances")
     staging = Client("staging.example.net", 80, network=machine.network)
-    service.do(block)
-    assert staging.get("/").status == 200
-    assert service.client.get("/").status == 200
-    assert machine.read(f"/etc/{slug}-staging/settings.cfg") != machine.read(
-        f"/etc/{slug}/settings.cfg"
-    )
-    machine.run("deploy/uninstall", cwd=f"{service.home}-staging")
-    assert service.client.get("/").status == 200
+    refused = service.run("deploy/install", "--name", f"{slug}-staging", check=False)
+    assert f"{slug}-staging: --host: must be given for {slug}-staging; " in refused
+    (command,) = install.splitlines()
+    planned = service.run("sh", "-ec", f"{command} --dry-run")
+    assert "install the nginx site for staging.example.net" in planned
+    pid = service.main_pid()
+    service.do(install)
+    for client in (staging, service.client):
+        reply = client.get("/trial/echo")
+        assert reply.status == 200
+        assert f'"host":"{client.host}"' in reply.text.replace(" ", "")
+    secrets = {
+        machine.read(f"/etc/{x}/settings.cfg") for x in (slug, f"{slug}-staging")
+    }
+    assert len(secrets) == 2
+    assert service.main_pid() == pid
+    release = staging.get("/trial/echo")["X-Release"]
+
+    # The second one is upgraded, and remembers its host; then the first one.
+    service.release("instance")
+    service.run("deploy/install", "--name", f"{slug}-staging")
+    assert staging.get("/trial/echo")["X-Release"] == "instance"
+    assert service.client.get("/trial/echo")["X-Release"] == release
+    assert service.main_pid() == pid
+    service.run("deploy/rollback", "--name", f"{slug}-staging")
+    assert staging.get("/trial/echo")["X-Release"] == release
+    service.run("deploy/install", f"--name={slug}-staging", "--host=other.example.net")
+    assert staging.get("/trial/echo").status in (0, 404)
+    other = Client("other.example.net", 80, network=machine.network)
+    assert other.get("/trial/echo")["X-Release"] == "instance"
+    service.run("deploy/uninstall", "--dry-run", "--name", f"{slug}-staging")
+    service.do(uninstall)
+    assert service.client.get("/trial/echo")["X-Release"] == release
+    assert service.main_pid() == pid
+    service.release(release)
     assert paths(files_of(machine)) == paths(before)
 
 
@@ -147,9 +174,58 @@ def test_what_the_owner_has_put_there_survives_an_uninstall(service: Service) ->
 
 
 def test_a_one_off_command_runs_as_the_service(service: Service) -> None:
-    """With its settings, by the command of the README."""
-    (block,) = service.commands("One-off commands")
-    assert "/healthz" in service.run("sh", "-ec", block)
+    """With its settings and in its sandbox, by the commands of the README."""
+    (block,) = service.commands("Commands")
+    assert "/healthz" in service.run("sh", "-ec", block.partition("\n")[0])
+    slug = service.project.slug
+    command = f"{slug}-flask"
+    shown = service.run(command, "config")
+    assert f"/etc/{slug}/settings.cfg" in shown
+    script = (
+        "import os, sys; from pathlib import Path; Path('made').touch();"
+        "print(os.getuid(), Path('made').absolute(), '$HOME', sys.stdin.read());"
+        "print(os.access('/etc', os.W_OK), len(os.listdir('/proc')) < 99); sys.exit(7)"
+    )
+    shell = f'echo text | {command} shell; printf %s "$1" | {command} shell; echo $?'
+    service.run("sh", "-ec", shell, "sh", script, check=False)
+    user = service.run("id", "-u", slug).strip()
+    found = service.run("stat", "-c", "%u %a", f"/var/lib/{slug}/made").split()
+    assert found == [user, "600"]
+    service.run("rm", f"/var/lib/{slug}/made")
+    failed = service.machine.run(command, "no-such-command", check=False)
+    assert failed.returncode == 2
+    assert "No such command" in failed.stdout
+    refused = service.machine.run(
+        "runuser", "-u", "nobody", "--", command, "routes", check=False
+    )
+    assert refused.stdout == f"{slug}: root: run it with sudo\n"
+    assert refused.returncode == 1
+
+
+def test_a_command_has_a_terminal_if_there_is_one(service: Service) -> None:
+    """`flask shell` shows its prompt, and does what is typed."""
+    command = f"{service.project.slug}-flask shell"
+    typed = "print(6 * 7, app.instance_path)\nexit()\n"
+    said = service.run(
+        *("sh", "-c", 'printf %s "$2" | script -qec "$1" /dev/null', "sh"),
+        *(command, typed),
+    )
+    assert ">>> " in said
+    assert f"42 /var/lib/{service.project.slug}" in said
+
+
+def test_a_command_makes_the_database_that_requests_write_to(service: Service) -> None:
+    """As `init-db` of Flask's tutorial, in the instance folder."""
+    name = service.project.slug
+    made = service.run(f"{name}-flask", "trial", "init-db")
+    assert f"made /var/lib/{name}/trial.sqlite" in made
+    try:
+        assert service.client.post("/trial/posts", b"first").text == "1"
+        assert service.client.post("/trial/posts", b"second").text == "2"
+        owner = service.run("stat", "-c", "%U", f"/var/lib/{name}/trial.sqlite")
+        assert owner == f"{name}\n"
+    finally:
+        service.run("rm", f"/var/lib/{name}/trial.sqlite")
 
 
 def test_a_backup_is_restored(service: Service) -> None:

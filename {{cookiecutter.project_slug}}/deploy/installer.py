@@ -1,7 +1,9 @@
 """Install, upgrade, roll back or remove the service on this machine.
 
-`deploy/install`, `deploy/rollback` and `deploy/uninstall` run this file as root. Names,
-paths and ports come from the other files here: the units and the nginx site.
+`deploy/install`, `deploy/rollback` and `deploy/uninstall` run this file as root, and so
+does the command NAME-flask that it installs. Paths and ports come from the other files
+here: the units and the nginx site. Everything is called by the name of the instance,
+which is that of the unit here unless --name says another one.
 
 A release in /srv/NAME/releases is complete when its `checksum` exists, which is written
 last. Before anything that serves is changed, the state of all of it is saved in
@@ -36,35 +38,66 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parent
-NAME = re.findall(r"unix:/run/([^/]+)/\1\.sock", (HERE / "nginx.conf").read_text())[0]
-SERVICE, SOCKET = f"{NAME}.service", f"{NAME}.socket"
-
-HOME = Path("/srv", NAME)
-RELEASES = HOME / "releases"
-CURRENT, PREVIOUS, UNDO = HOME / "current", HOME / "previous", HOME / "undo.json"
-ETC = Path("/etc", NAME)
-DATA = Path("/var/lib", NAME)
 UNITS = Path("/etc/systemd/system")
 NGINX = Path("/etc/nginx")
 AVAILABLE, ENABLED = NGINX / "sites-available", NGINX / "sites-enabled"
 LOGS = Path("/var/log/nginx")
-TRIAL = Path("/run", f"{NAME}.nginx")
 
 # Only what this program has made is changed or removed. It is marked: the account has
 # this comment, /srv/NAME this file, units and sites have these paths, and the group of
 # /etc/NAME and the owner of /var/lib/NAME are those of the account.
 COMMENT = "made by deploy/install"
-MARK = HOME / "made-by-deploy-install"
 MARKED = {"text": "deploy/uninstall removes this directory.\n"}
-PATHS = (f"/srv/{NAME}/current/", f"/run/{NAME}/{NAME}.sock", f"/{NAME}-default")
+MARK = "made-by-deploy-install"
 
 MEGABYTES = 200  # a release, its packages and what pip unpacks
 SECONDS = 20  # how long a release may take from its start to its first answer
 RELEASE_FILE = "installed-release.txt"  # in /static/: tells one release from another
+LONG = 46  # characters of a host name that nginx's default hash can take
 HIDDEN = ("/home", "/root", "/run/user")  # from the service, by ProtectHome
 
 State = dict[str, str] | None  # of a path: absent, a link or a file
 Address = tuple[str, int]
+
+
+# What the unit says of the process that serves alone, and not of any of the service.
+SERVING = re.compile("Exec|Type|Notify|Restart|Timeout|OOMPolicy|Watchdog|Standard")
+
+
+class Names:
+    """What is called by the name of the instance, and the hosts that it is to serve."""
+
+    def __init__(self, name: str) -> None:
+        """Take the name."""
+        self.hosts: list[str] = []  # none: those of the release
+        self.use(name)
+
+    def use(self, name: str) -> None:
+        """Take another name."""
+        self.name = name
+        self.service, self.socket = f"{name}.service", f"{name}.socket"
+        self.hosts_file = UNITS / f"{self.service}.d" / "hosts.conf"
+        self.check = f"{name}.check.service"
+        self.command = Path("/usr/local/bin", f"{name}-flask")
+        self.home = Path("/srv", name)
+        self.mark, self.undo = self.home / MARK, self.home / "undo.json"
+        self.releases = self.home / "releases"
+        self.current, self.previous = self.home / "current", self.home / "previous"
+        self.etc, self.data = Path("/etc", name), Path("/var/lib", name)
+        self.trial = Path("/run", f"{name}.nginx")
+        self.paths = (
+            *("/srv/%p/current/", "/run/%p/%p.sock"),  # in a unit of this name
+            *(f"/srv/{name}/current/", f"/run/{name}/{name}.sock", f"/{name}-default"),
+        )
+
+
+PLAIN = next(HERE.glob("*.socket")).stem  # the name of the instance without --name
+own = Names(PLAIN)
+
+# What names may be, as in the questions that this project was made from.
+SLUG, SLUG_LENGTH = "[a-z][a-z0-9]*(-[a-z0-9]+)*", 30
+LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+HOST = r"(?=.{1,253}$)(" + LABEL + r"\.)*(?![0-9]+$)" + LABEL  # no IP address
 
 
 class DeployError(Exception):
@@ -182,7 +215,7 @@ def say(text: str, *, error: bool = False) -> None:
 def complain(text: str) -> None:
     """Print each line of a problem as one of this service."""
     for line in text.splitlines():
-        say(f"{NAME}: {line}", error=True)
+        say(f"{own.name}: {line}", error=True)
 
 
 lock_files: list[int] = []
@@ -191,7 +224,7 @@ lock_files: list[int] = []
 @contextlib.contextmanager
 def locked() -> Generator[None]:
     """Wait until no other deploy command of this service runs."""
-    with Path(f"/run/{NAME}.deploy").open("w") as lock:
+    with Path(f"/run/{own.name}.deploy").open("w") as lock:
         waiting = False
         while True:
             try:
@@ -232,9 +265,15 @@ def put(path: Path, state: State) -> bool:
         new.symlink_to(state["link"])
     else:
         new.write_bytes(state["text"].encode("utf-8", "surrogateescape"))
-        new.chmod(0o644)
+        new.chmod(0o755 if state["text"].startswith("#!") else 0o644)
     new.replace(path)
     return True
+
+
+def remove_empty(directory: Path) -> None:
+    """Remove a directory if nothing is in it."""
+    with contextlib.suppress(OSError):
+        directory.rmdir()
 
 
 def make_directory(path: Path, mode: int, user: str | int, group: str | int) -> None:
@@ -244,8 +283,8 @@ def make_directory(path: Path, mode: int, user: str | int, group: str | int) -> 
     new.mkdir()
     new.chmod(mode)
     shutil.chown(new, user, group)
-    if path == HOME:
-        put(new / MARK.name, MARKED)
+    if path == own.home:
+        put(new / MARK, MARKED)
     new.rename(path)
 
 
@@ -317,6 +356,20 @@ def others_of(dump: str, **abilities: bool) -> Host:
     )
 
 
+def fill(site: str) -> str:
+    """Return a site of a release with the name and the hosts of the instance."""
+    site = re.sub(r"\bNAME_", own.name.replace("-", "_") + "_", site)  # a variable
+    site = re.sub(r"\bNAME\b", own.name, site)
+    if own.hosts:
+        # A long one is a regular expression: see server_name of nginx.
+        names = " ".join(
+            name if len(name) <= LONG else f"~^{name.replace('.', '[.]')}$"
+            for name in own.hosts
+        )
+        site = re.sub(r"(?m)^( *server_name) (?!_;).+;", rf"\1 {names};", site)
+    return site
+
+
 def names_of(site: str) -> list[str]:
     """Return names that a site serves; long ones are regular expressions in it."""
     names = [name for line in directives("server_name", site) for name in line]
@@ -363,28 +416,28 @@ def try_nginx(changes: dict[str, str | None]) -> tuple[bool, str]:
         Whether it is valid, and what `nginx -T` has printed.
 
     """
-    shutil.rmtree(TRIAL, ignore_errors=True)
-    sites = TRIAL / ENABLED.name
+    shutil.rmtree(own.trial, ignore_errors=True)
+    sites = own.trial / ENABLED.name
     sites.mkdir(parents=True)
     try:
         for path in NGINX.iterdir():
             if path.name not in ("nginx.conf", ENABLED.name):
-                (TRIAL / path.name).symlink_to(path)
+                (own.trial / path.name).symlink_to(path)
         main = (NGINX / "nginx.conf").read_bytes()
         main = main.replace(bytes(ENABLED), bytes(sites))
-        (TRIAL / "nginx.conf").write_bytes(main)
+        (own.trial / "nginx.conf").write_bytes(main)
         for path in ENABLED.iterdir():
             if path.name not in changes:
                 (sites / path.name).symlink_to(path)
         for name, text in changes.items():
             if text is not None:
                 # nginx makes log files even for a test, and with another mode.
-                text = text.replace(f"{LOGS}/{NAME}.", f"{TRIAL}/")  # noqa: PLW2901
+                text = text.replace(f"{LOGS}/{own.name}.", f"{own.trial}/")  # noqa: PLW2901
                 (sites / name).write_text(text)
-        result = run("nginx", "-T", "-c", TRIAL / "nginx.conf", check=False)
+        result = run("nginx", "-T", "-c", own.trial / "nginx.conf", check=False)
     finally:
-        shutil.rmtree(TRIAL)
-    return result.returncode == 0, result.stdout.replace(str(TRIAL), str(NGINX))
+        shutil.rmtree(own.trial)
+    return result.returncode == 0, result.stdout.replace(str(own.trial), str(NGINX))
 
 
 def error_of(output: str) -> str:
@@ -412,11 +465,11 @@ def default_link() -> Path:
     There is no moment without a default server then, and none with two.
     """
     shared = ENABLED / "default"
-    ours = {"link": str(AVAILABLE / f"{NAME}-default")}
-    own = ENABLED / f"{NAME}-default"
-    if look(own) is None and (look(shared) == ours or is_welcome_page()):
+    ours = {"link": str(AVAILABLE / f"{own.name}-default")}
+    link = ENABLED / f"{own.name}-default"
+    if look(link) is None and (look(shared) == ours or is_welcome_page()):
         return shared
-    return own
+    return link
 
 
 @dataclass(frozen=True)
@@ -430,10 +483,14 @@ class Sites:
 
 def plan_sites(deploy: Path) -> Sites:
     """Find out how nginx can serve a release, without changing anything."""
-    text = (deploy / "nginx.conf").read_text()
-    default = (deploy / "nginx-default.conf").read_text()
+    text = fill((deploy / "nginx.conf").read_text())
+    default = fill((deploy / "nginx-default.conf").read_text())
     link = default_link()
-    ours: dict[str, str | None] = {NAME: None, f"{NAME}-default": None, link.name: None}
+    ours: dict[str, str | None] = {
+        own.name: None,
+        f"{own.name}-default": None,
+        link.name: None,
+    }
     valid, output = try_nginx(ours)
     if not valid:
         problem = f"nginx: its configuration is not valid: {error_of(output)}"
@@ -445,16 +502,16 @@ def plan_sites(deploy: Path) -> Sites:
         http2_directive=tuple(map(int, version)) >= (1, 25, 1),
     )
     text, default = host.adapt(text), host.adapt(default)
-    available = AVAILABLE / f"{NAME}-default"
-    states: dict[Path, State] = {AVAILABLE / NAME: {"text": text}}
-    new = ours | {NAME: text}
+    available = AVAILABLE / f"{own.name}-default"
+    states: dict[Path, State] = {AVAILABLE / own.name: {"text": text}}
+    new = ours | {own.name: text}
     if directives("listen", default):
         new[link.name] = default
         states[available] = {"text": default}
-        states[ENABLED / NAME] = {"link": str(AVAILABLE / NAME)}
+        states[ENABLED / own.name] = {"link": str(AVAILABLE / own.name)}
         states[link] = {"link": str(available)}
     else:  # other sites are the default for all addresses
-        states[ENABLED / NAME] = {"link": str(AVAILABLE / NAME)}
+        states[ENABLED / own.name] = {"link": str(AVAILABLE / own.name)}
         if look(link) == {"link": str(available)}:
             states[link] = None
         else:
@@ -464,7 +521,7 @@ def plan_sites(deploy: Path) -> Sites:
     problems = []
     if not valid:
         problems.append(f"nginx: it would not accept the site: {error_of(output)}")
-    elif f"{ENABLED / NAME}:" not in output:
+    elif f"{ENABLED / own.name}:" not in output:
         problems.append(f"{NGINX}/nginx.conf: must include {ENABLED}/*")
     conflicts = re.findall(r'conflicting server name "(\S+)" on (\S+),', output)
     problems += [
@@ -495,15 +552,15 @@ def programs_on(port: int) -> set[str]:
 # --- Whose is it? ------------------------------------------------------------------
 
 FOREIGN = (
-    "exists, and deploy/install has not made it; move it away, or give the service "
-    "another name (deploy/rename)"
+    "exists, and deploy/install has not made it; move it away, or give the instance "
+    "another name (--name)"
 )
 
 
 def account() -> pwd.struct_passwd | None:
     """Return the service's account, if there is one of its name."""
     try:
-        return pwd.getpwnam(NAME)
+        return pwd.getpwnam(own.name)
     except KeyError:
         return None
 
@@ -517,7 +574,8 @@ def package_of(path: Path) -> str:
 def contains_our_paths(path: Path) -> bool:
     """Tell whether a unit or a site is this service's."""
     with contextlib.suppress(OSError):
-        return any(own in path.read_text(errors="replace") for own in PATHS)
+        text = path.read_text(errors="replace")
+        return any(marked in text for marked in own.paths)
     return path.is_symlink() and path.readlink() == AVAILABLE / path.name
 
 
@@ -526,9 +584,10 @@ def is_from_the_shell_installer(entry: pwd.struct_passwd) -> bool:
 
     It made the account in this form; and it made the unit, or has left the settings.
     """
-    alike = entry.pw_dir == str(DATA) and entry.pw_shell.endswith("/nologin")
+    alike = entry.pw_dir == str(own.data) and entry.pw_shell.endswith("/nologin")
     settings = settings_file(HERE)
-    unit = contains_our_paths(UNITS / SERVICE) and (CURRENT / "checksum").exists()
+    complete = (own.current / "checksum").exists()
+    unit = complete and contains_our_paths(UNITS / own.service)
     kept = settings.exists() and settings.stat().st_gid == entry.pw_gid
     return alike and not entry.pw_gecos and (unit or kept)
 
@@ -543,8 +602,8 @@ def own_account() -> pwd.struct_passwd | None:
 
 def is_own_home() -> bool:
     """Tell whether this program, or the one before it, has made /srv/NAME."""
-    unit = contains_our_paths(UNITS / SERVICE)
-    return MARK.exists() or (unit and (CURRENT / "checksum").exists())
+    unit = contains_our_paths(UNITS / own.service)
+    return own.mark.exists() or (unit and (own.current / "checksum").exists())
 
 
 def is_own_directory(path: Path) -> bool:
@@ -553,7 +612,7 @@ def is_own_directory(path: Path) -> bool:
     if not entry or not path.is_dir() or path.is_symlink() or package_of(path):
         return False
     status = path.stat()
-    if path == ETC:
+    if path == own.etc:
         return status.st_uid == 0 and status.st_gid == entry.pw_gid
     return status.st_uid == entry.pw_uid
 
@@ -562,38 +621,40 @@ def foreign_account() -> Iterator[str]:
     """Yield an account or a group that has the name of the service and is not ours."""
     if account():
         if not own_account():
-            yield f"account {NAME}: {FOREIGN}"
+            yield f"account {own.name}: {FOREIGN}"
         return
     with contextlib.suppress(KeyError):
-        grp.getgrnam(NAME)
-        yield f"group {NAME}: {FOREIGN}"
+        grp.getgrnam(own.name)
+        yield f"group {own.name}: {FOREIGN}"
 
 
 def foreign_directories() -> Iterator[str]:
     """Yield directories that have the name of the service and are not ours."""
-    if HOME.exists() and not is_own_home():
-        yield f"{HOME}: {FOREIGN}"
-    if ETC.exists() and not is_own_directory(ETC):
+    if own.home.exists() and not is_own_home():
+        yield f"{own.home}: {FOREIGN}"
+    if own.etc.exists() and not is_own_directory(own.etc):
         # What README.md has users make before the first installation.
         known = {settings_file(HERE).name, "tls"}
-        found = {path.name for path in ETC.iterdir()}
-        if package_of(ETC) or not found or found - known:
-            yield f"{ETC}: {FOREIGN}"
-    if DATA.is_symlink():
-        yield f"{DATA}: must not be a symbolic link; use a bind mount instead"
-    elif DATA.exists() and not is_own_directory(DATA):
-        if own_account() and not package_of(DATA):
-            yield f"{DATA}: must belong to the service; chown -R {NAME}: {DATA}"
+        found = {path.name for path in own.etc.iterdir()}
+        if package_of(own.etc) or not found or found - known:
+            yield f"{own.etc}: {FOREIGN}"
+    if own.data.is_symlink():
+        yield f"{own.data}: must not be a symbolic link; use a bind mount instead"
+    elif own.data.exists() and not is_own_directory(own.data):
+        if own_account() and not package_of(own.data):
+            fix = f"chown -R {own.name}: {own.data}"
+            yield f"{own.data}: must belong to the service; {fix}"
         else:
-            yield f"{DATA}: {FOREIGN}"
+            yield f"{own.data}: {FOREIGN}"
 
 
 def foreign_files() -> Iterator[str]:
-    """Yield units and sites that have the name of the service and are not ours."""
+    """Yield units, sites and a command that have the name and are not ours."""
     places = (UNITS, Path("/run/systemd/system"), Path("/lib/systemd/system"))
-    paths = [place / unit for place in places for unit in (SERVICE, SOCKET)]
-    names = (NAME, f"{NAME}-default")
+    paths = [place / unit for place in places for unit in (own.service, own.socket)]
+    names = (own.name, f"{own.name}-default")
     paths += [place / name for place in (AVAILABLE, ENABLED) for name in names]
+    paths += [own.hosts_file, own.command]
     for path in paths:
         if os.path.lexists(path) and not contains_our_paths(path):
             yield f"{path}: {FOREIGN}"
@@ -602,16 +663,97 @@ def foreign_files() -> Iterator[str]:
 # --- What it takes -----------------------------------------------------------------
 
 
+def unit_of(deploy: Path) -> str:
+    """Return the unit of a release, with the name of the instance."""
+    # One of an older version may be called by the name of the instance.
+    unit = next(deploy.glob("*.socket")).with_suffix(".service")
+    return unit.read_text().replace("%p", own.name)
+
+
 def settings_file(deploy: Path) -> Path:
     """Return the settings file that the unit names."""
-    unit = (deploy / SERVICE).read_text()
+    unit = unit_of(deploy)
     return Path(re.findall(r"(?m)^ExecStart=.* --settings (\S+)", unit)[0])
 
 
 def command_of(deploy: Path) -> str:
     """Return the name of the command that the unit starts."""
-    unit = (deploy / SERVICE).read_text()
+    unit = unit_of(deploy)
     return Path(re.findall(r"(?m)^ExecStart=(\S+)", unit)[0]).name
+
+
+def name_problems(name: str, hosts: list[str]) -> Iterator[str]:
+    """Yield what is wrong with the name of an instance and its hosts."""
+    if not re.fullmatch(SLUG, name) or len(name) > SLUG_LENGTH:
+        rule = f"a-z, 0-9, single hyphens, a letter first, up to {SLUG_LENGTH} long"
+        yield f"--name: must be {rule}, not {name!a}; use for example staging"
+    elif name.endswith("-default"):  # the site of another instance, for other hosts
+        yield f"--name: must not end in -default, not {name!a}; use for example staging"
+    rule = "must be a host name in lower case, with other letters as punycode"
+    for host in hosts:
+        if not re.fullmatch(HOST, host):
+            yield f"--host: {rule}, not {host!a}; use for example staging.example.net"
+
+
+def host_problems() -> Iterator[str]:
+    """Yield that the hosts of another instance than the first one are not known."""
+    if own.name != PLAIN and not own.hosts:
+        yield f"--host: must be given for {own.name}; use --host staging.example.net"
+
+
+def recorded_hosts() -> list[str]:
+    """Return the hosts that `install` was given for the instance, if it was."""
+    return " ".join(re.findall(r"(?m)^# Hosts: (.+)", read(own.hosts_file))).split()
+
+
+def hosts_state(package: str) -> State:
+    """Return the drop-in that has the application trust the hosts of the instance."""
+    if not own.hosts:
+        return None
+    trusted = json.dumps([*own.hosts, "localhost", "127.0.0.1", "[::1]"])
+    text = "# Made by deploy/install --host. This wins over the settings file.\n"
+    text += f"# See /srv/{own.name}/current/deploy/README.md.\n"
+    text += f"# Hosts: {' '.join(own.hosts)}\n[Service]\n"
+    return {"text": f"{text}Environment='{package.upper()}_TRUSTED_HOSTS={trusted}'\n"}
+
+
+def command_state() -> State:
+    """Return the command that runs `flask` as the service."""
+    text = "#!/bin/sh\n# Made by deploy/install: runs `flask` as the service.\n"
+    installer = f"/srv/{own.name}/current/deploy/installer.py"
+    text += f'exec python3 -I -X utf8 {installer} flask --name {own.name} -- "$@"\n'
+    return {"text": text}
+
+
+def sandbox(unit: str) -> list[str]:
+    """Return the options with which systemd-run runs a command as the service.
+
+    Args:
+        unit: The unit of the service, with its drop-ins.
+
+    """
+    properties, section = ["RuntimeDirectoryPreserve=yes"], ""
+    for line in re.sub(r"\\\n", " ", unit).splitlines():
+        if line.startswith("["):
+            section = line.strip()
+        elif section == "[Service]" and line[:1].isupper() and not SERVING.match(line):
+            name, _, value = line.partition("=")
+            properties.append(f"{name.strip()}={value.strip()}")
+    options = ("--quiet", "--collect", "--wait", "--service-type=exec")
+    return [*options, *(f"--property={item}" for item in properties)]
+
+
+def drop_ins(**changes: State) -> str:
+    """Return the text of the drop-ins of the unit.
+
+    Args:
+        changes: A state for the name of a file, in place of what is there.
+
+    """
+    states = {path.name: look(path) for path in own.hosts_file.parent.glob("*.conf")}
+    states |= changes
+    texts = [state["text"] for _, state in sorted(states.items()) if state]
+    return "\n".join(["", *texts]).replace("%p", own.name)
 
 
 def root_problems(step: "Step") -> Iterator[str]:
@@ -624,6 +766,8 @@ def requirements() -> Iterator[str]:
     """Yield what this program cannot do without."""
     if not Path("/run/systemd/system").is_dir():
         yield "systemd: must be running"
+    if not Path("/run/dbus/system_bus_socket").exists():
+        yield "dbus: must be running; apt-get install dbus"
     packages = {"nginx": "nginx-light", "useradd": "passwd", "runuser": "util-linux"}
     for program, package in packages.items():
         if not shutil.which(program):
@@ -654,7 +798,7 @@ def file_problems(deploy: Path) -> Iterator[str]:
     for path in sorted(deploy.iterdir()):
         if path.is_file() and b"\r\n" in path.read_bytes():
             yield f"deploy/{path.name}: must have LF line endings, not CRLF"
-    site = (deploy / "nginx.conf").read_text()
+    site = fill((deploy / "nginx.conf").read_text())
     for [file] in directives("ssl_certificate(?:_key)?", site):
         if not Path(file).exists():
             yield f"{file}: is missing; see README.md for the certificate"
@@ -662,7 +806,7 @@ def file_problems(deploy: Path) -> Iterator[str]:
 
 def disk_problems(*, build: bool) -> Iterator[str]:
     """Yield which disk is full."""
-    needed = {HOME: MEGABYTES if build else 1, ETC: 1, DATA: 1, NGINX: 1}
+    needed = {own.home: MEGABYTES if build else 1, own.etc: 1, own.data: 1, NGINX: 1}
     for path, megabytes in needed.items():
         place = path if path.exists() else path.parent
         free = shutil.disk_usage(place).free >> 20
@@ -686,6 +830,11 @@ def files_of(directory: Path) -> list[Path]:
     """Return the files of a directory, but for what Python keeps there."""
     paths = sorted(directory.rglob("*"))
     return [p for p in paths if p.is_file() and "__pycache__" not in p.parts]
+
+
+def package_of_release(release: Path) -> str:
+    """Return the name of the package in a release."""
+    return (release / "static").readlink().parent.name
 
 
 def package_name() -> str:
@@ -716,20 +865,21 @@ def read(path: Path) -> str:
 
 def release_at(link: Path) -> Path | None:
     """Return the release that a link leads to."""
-    return HOME / link.readlink() if link.is_symlink() else None
+    return own.home / link.readlink() if link.is_symlink() else None
 
 
 def complete_release(wanted: str) -> Path | None:
     """Return the release that is made from these files, the current one first."""
-    current = release_at(CURRENT)
-    found = [path for path in RELEASES.glob("*") if read(path / "checksum") == wanted]
+    current = release_at(own.current)
+    paths = own.releases.glob("*")
+    found = [path for path in paths if read(path / "checksum") == wanted]
     return current if current in found else max(found, default=None)
 
 
 def next_release() -> Path:
     """Return the directory of a new release."""
-    numbers = [int(p.name) for p in RELEASES.glob("*") if p.name.isdecimal()]
-    return RELEASES / str(max(numbers, default=0) + 1)
+    numbers = [int(p.name) for p in own.releases.glob("*") if p.name.isdecimal()]
+    return own.releases / str(max(numbers, default=0) + 1)
 
 
 def discard(release: Path) -> None:
@@ -741,8 +891,8 @@ def discard(release: Path) -> None:
 
 def remove_releases(*others: Path | None) -> None:
     """Remove all releases but the current one, the previous one and some others."""
-    keep = {release_at(CURRENT), release_at(PREVIOUS), *others}
-    for release in RELEASES.iterdir():
+    keep = {release_at(own.current), release_at(own.previous), *others}
+    for release in own.releases.iterdir():
         if release not in keep:
             discard(release)
 
@@ -904,29 +1054,29 @@ def refuse(problems: Iterable[str]) -> None:
 def make_account() -> None:
     """Make the account, or mark the one of the installer before this."""
     if account():
-        run("usermod", "--comment", COMMENT, NAME)
+        run("usermod", "--comment", COMMENT, own.name)
     else:
         run(
             *("useradd", "--system", "--user-group", "--no-create-home"),
-            *("--home-dir", DATA, "--shell", "/usr/sbin/nologin"),
-            *("--comment", COMMENT, NAME),
+            *("--home-dir", own.data, "--shell", "/usr/sbin/nologin"),
+            *("--comment", COMMENT, own.name),
         )
 
 
 def make_directories() -> None:
     """Make the directories, and mark those that are there."""
-    entry = pwd.getpwnam(NAME)
-    if not HOME.exists():
-        make_directory(HOME, 0o755, 0, 0)
-    put(MARK, MARKED)
-    RELEASES.mkdir(exist_ok=True)
-    if not ETC.exists():
-        make_directory(ETC, 0o750, 0, entry.pw_gid)
-    elif not is_own_directory(ETC):  # the certificates or the settings were there first
-        shutil.chown(ETC, 0, entry.pw_gid)
-        ETC.chmod(0o750)
-    if not DATA.exists():
-        make_directory(DATA, 0o700, entry.pw_uid, entry.pw_gid)
+    entry = pwd.getpwnam(own.name)
+    if not own.home.exists():
+        make_directory(own.home, 0o755, 0, 0)
+    put(own.mark, MARKED)
+    own.releases.mkdir(exist_ok=True)
+    if not own.etc.exists():
+        make_directory(own.etc, 0o750, 0, entry.pw_gid)
+    elif not is_own_directory(own.etc):  # certificates or settings were there first
+        shutil.chown(own.etc, 0, entry.pw_gid)
+        own.etc.chmod(0o750)
+    if not own.data.exists():
+        make_directory(own.data, 0o700, entry.pw_uid, entry.pw_gid)
 
 
 def make_settings(settings: Path) -> None:
@@ -940,22 +1090,23 @@ def make_settings(settings: Path) -> None:
     new.unlink(missing_ok=True)
     new.touch(0o600)
     new.write_text(text)
-    shutil.chown(new, 0, pwd.getpwnam(NAME).pw_gid)
+    shutil.chown(new, 0, pwd.getpwnam(own.name).pw_gid)
     new.chmod(0o640)
     # So that `uninstall` can tell whether they have been edited.
-    put(HOME / "settings.sha256", {"text": hashlib.sha256(text.encode()).hexdigest()})
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    put(own.home / "settings.sha256", {"text": digest})
     new.rename(settings)
 
 
 def can_read(settings: Path) -> bool:
     """Tell whether the service can read its settings."""
-    test = run("runuser", "-u", NAME, "--", "test", "-r", settings, check=False)
+    test = run("runuser", "-u", own.name, "--", "test", "-r", settings, check=False)
     return test.returncode == 0
 
 
 def open_settings(settings: Path) -> None:
     """Let the service read its settings: after a restore, they are of another group."""
-    shutil.chown(settings, group=pwd.getpwnam(NAME).pw_gid)
+    shutil.chown(settings, group=pwd.getpwnam(own.name).pw_gid)
     settings.chmod(stat.S_IMODE(settings.stat().st_mode) | stat.S_IRGRP)
     if not can_read(settings):
         message = (
@@ -965,18 +1116,33 @@ def open_settings(settings: Path) -> None:
         raise DeployError(message)
 
 
-def check_release(release: Path) -> None:
-    """Have a release check itself and its settings, as the service's user."""
-    command = release / "bin" / command_of(release / "deploy")
-    settings = settings_file(release / "deploy")
-    user = ("runuser", "-u", NAME, "--")
+def check_release(release: Path, hosts: State) -> None:
+    """Have a release check itself and its settings, as the service would start.
+
+    Args:
+        release: The release.
+        hosts: The drop-in with the hosts of the instance.
+
+    """
+    deploy = release / "deploy"
+    options = sandbox(unit_of(deploy) + drop_ins(**{own.hosts_file.name: hosts}))
+    command = release / "bin" / command_of(deploy)
+    check = (command, "--settings", settings_file(deploy), "--check")
     try:
-        run(*user, command, "--settings", settings, "--check", show=True)
+        with undone_by(stop_check):
+            stop_check()  # of a run that was killed here
+            name = f"--unit={own.check}"
+            run("systemd-run", name, "--pipe", *options, *check, show=True)
     except Interrupted:
         raise
     except DeployError as error:
         message = f"releases/{release.name} would not start: see above"
         raise DeployError(message) from error
+
+
+def stop_check() -> None:
+    """End the check, if it runs: systemd-run leaves it behind when it ends itself."""
+    run("systemctl", "stop", own.check, check=False)
 
 
 def make_logs(site: str) -> None:
@@ -992,13 +1158,13 @@ def make_logs(site: str) -> None:
 def remove_logs() -> None:
     """Remove the log files of nginx."""
     for kind in ("access", "error"):
-        for log in LOGS.glob(f"{NAME}.{kind}.log*"):
+        for log in LOGS.glob(f"{own.name}.{kind}.log*"):
             log.unlink()
 
 
 def restarted(changed: set[Path]) -> list[str]:
     """Return the units to restart; the socket only if it has to be."""
-    return [SOCKET, SERVICE] if UNITS / SOCKET in changed else [SERVICE]
+    return [own.socket, own.service] if UNITS / own.socket in changed else [own.service]
 
 
 def restart(*units: str, verb: str = "restart") -> None:
@@ -1011,23 +1177,30 @@ def restart(*units: str, verb: str = "restart") -> None:
 class Switch:
     """The change from what serves to a release; it can be put back."""
 
-    def __init__(self, release: Path, sites: Sites) -> None:
+    def __init__(self, release: Path, deploy: Path, hosts: State, sites: Sites) -> None:
         """Plan the change.
 
         Args:
             release: What is to serve.
+            deploy: Its deploy files.
+            hosts: The drop-in with the hosts of the instance.
             sites: How nginx can serve it.
 
         """
-        deploy = release / "deploy"
         self.release, self.sites = release, sites
-        self.old = release_at(CURRENT)
-        self.units = {UNITS / unit: look(deploy / unit) for unit in (SOCKET, SERVICE)}
+        self.old = release_at(own.current)
+        socket = next(deploy.glob("*.socket"))
+        self.units = {
+            UNITS / own.socket: look(socket),
+            UNITS / own.service: look(socket.with_suffix(".service")),
+            own.hosts_file: hosts,
+            own.command: command_state(),
+        }
         self.links: dict[Path, State] = {}
         if self.old != release:
             if self.old:
-                self.links[PREVIOUS] = {"link": f"releases/{self.old.name}"}
-            self.links[CURRENT] = {"link": f"releases/{release.name}"}
+                self.links[own.previous] = {"link": f"releases/{self.old.name}"}
+            self.links[own.current] = {"link": f"releases/{release.name}"}
 
     def save(self) -> None:
         """Save what serves now, for `put_back`."""
@@ -1035,7 +1208,7 @@ class Switch:
         paths += [ENABLED / "default", UNITS / "multi-user.target.wants/nginx.service"]
         files = {str(path): look(path) for path in dict.fromkeys(paths)}
         saved = {"files": files, "nginx": is_active("nginx")}
-        put(UNDO, {"text": json.dumps(saved, indent=1)})
+        put(own.undo, {"text": json.dumps(saved, indent=1)})
 
     def do(self, step: Step) -> None:
         """Change to the release, if that is not what serves."""
@@ -1043,7 +1216,7 @@ class Switch:
         sites = {
             path for path, state in self.sites.states.items() if look(path) != state
         }
-        start = bool(units or self.links) or not is_active(SERVICE)
+        start = bool(units or self.links) or not is_active(own.service)
         load = bool(sites) or not is_active("nginx")
         if not step.dry_run and (start or load):
             self.save()
@@ -1051,17 +1224,20 @@ class Switch:
             step("install the units", self.install_units)
             if self.links:
                 step(f"make releases/{self.release.name} the current one", self.link)
-            step(f"start {NAME}", self.start, *restarted(units))
+            step(f"start {own.name}", self.start, *restarted(units))
         if load:
-            step("install the nginx site", self.install_sites)
+            names = " ".join(names_of(self.sites.text))
+            step(f"install the nginx site for {names}", self.install_sites)
             step("load it into nginx", self.load_sites)
 
     def install_units(self) -> None:
         """Install the units of the release, for this and each boot."""
         for path, state in self.units.items():
+            if state:
+                path.parent.mkdir(exist_ok=True)
             put(path, state)
         run("systemctl", "daemon-reload")
-        run("systemctl", "--quiet", "enable", SOCKET, SERVICE)
+        run("systemctl", "--quiet", "enable", own.socket, own.service)
 
     def link(self) -> None:
         """Make the release the current one, once the other one is recorded."""
@@ -1086,7 +1262,7 @@ class Switch:
         """Install the site; nginx accepts its configuration after each change."""
         make_logs(self.sites.text)
         if look(ENABLED / "default") != self.sites.states.get(ENABLED / "default"):
-            (HOME / "welcome-page").touch()  # `uninstall` puts it back
+            (own.home / "welcome-page").touch()  # `uninstall` puts it back
         for path, state in self.sites.states.items():
             put(path, state)
 
@@ -1111,29 +1287,30 @@ def put_back(*, certain: bool = True) -> None:
             they may be restored already, and not loaded.
 
     """
-    if not UNDO.exists():
+    if not own.undo.exists():
         return
-    saved = json.loads(UNDO.read_text())
+    saved = json.loads(own.undo.read_text())
     files: dict[Path, State] = {Path(p): state for p, state in saved["files"].items()}
-    first = files[UNITS / SERVICE] is None
+    first = files[UNITS / own.service] is None
     if first:
-        stop = ("systemctl", "--quiet", "disable", "--now", SOCKET, SERVICE)
+        stop = ("systemctl", "--quiet", "disable", "--now", own.socket, own.service)
         run(*stop, check=False)
     changed = {path for path in reversed(files) if put(path, files[path])}
     run("systemctl", "daemon-reload")
+    remove_empty(own.hosts_file.parent)
     if first:
         remove_logs()
     elif not certain or not changed.isdisjoint(
-        {CURRENT, UNITS / SOCKET, UNITS / SERVICE}
+        {own.current, UNITS / own.socket, UNITS / own.service, own.hosts_file}
     ):
         with contextlib.suppress(DeployError):  # `restore` tells whether it answers
-            restart(*restarted(changed if certain else {UNITS / SOCKET}))
+            restart(*restarted(changed if certain else {UNITS / own.socket}))
     if not saved["nginx"]:
         run("systemctl", "stop", "nginx", check=False)
     elif not certain or any(NGINX in path.parents for path in changed):
         with contextlib.suppress(DeployError):
             restart("nginx", verb="reload-or-restart")
-    UNDO.unlink()
+    own.undo.unlink()
 
 
 class Watch:
@@ -1164,19 +1341,19 @@ class Watch:
             complain("nginx -t, and the last lines of nginx's logs:")
             say(f"{test}{self.journal('nginx')}{lines}".rstrip(), error=True)
         elif isinstance(failure, ServiceError):
-            complain(f"the last lines of journalctl -u {NAME}:")
-            say(self.journal(SERVICE).rstrip(), error=True)
+            complain(f"the last lines of journalctl -u {own.name}:")
+            say(self.journal(own.service).rstrip(), error=True)
 
 
 def restore(old: Path | None) -> None:
     """Put back what served before, and tell whether it answers."""
-    if not UNDO.exists():
+    if not own.undo.exists():
         return
     say(f"==> put back {'releases/' + old.name if old else 'the machine'}")
     put_back()
     if old:
         try:
-            check_health(read(AVAILABLE / NAME), old)
+            check_health(read(AVAILABLE / own.name), old)
         except (DeployError, OSError) as error:
             complain(f"releases/{old.name} does not answer either: {error}")
 
@@ -1190,7 +1367,7 @@ def repair() -> None:
 
 def finish() -> None:
     """Take the switch as completed."""
-    UNDO.unlink(missing_ok=True)
+    own.undo.unlink(missing_ok=True)
     remove_releases()
 
 
@@ -1198,9 +1375,9 @@ def prepare(settings: Path, step: Step) -> None:
     """Make what all releases share, where it is missing."""
     entry = account()
     if not entry or entry.pw_gecos != COMMENT:
-        step(f"{'mark' if entry else 'make'} the account {NAME}", make_account)
-    if not all(path.exists() for path in (MARK, RELEASES, ETC, DATA)):
-        step(f"make {HOME}, {ETC} and {DATA}", make_directories)
+        step(f"{'mark' if entry else 'make'} the account {own.name}", make_account)
+    if not all(path.exists() for path in (own.mark, own.releases, own.etc, own.data)):
+        step(f"make {own.home}, {own.etc} and {own.data}", make_directories)
     if not settings.exists():
         step(f"make {settings}, with a new secret", make_settings, settings)
     elif not step.dry_run and not can_read(settings):
@@ -1221,22 +1398,25 @@ def install(number: str, step: Step) -> None:
     root = os.geteuid() == 0
     refuse([*root_problems(step), *requirements()])
     with locked() if root else contextlib.nullcontext():
-        if UNDO.exists():
+        if own.undo.exists():
             step("put back what an interrupted run has changed", repair)
+        own.hosts = own.hosts or recorded_hosts()
         if number:
             release: Path | None = chosen_release(number)
             digest, deploy = "", chosen_release(number) / "deploy"
+            hosts = hosts_state(package_of_release(chosen_release(number)))
         else:
             digest, deploy = checksum(), HERE
+            hosts = hosts_state(package_name())
             release = complete_release(digest)
-        problems = [*python_problems(), *file_problems(deploy)]
+        problems = [*host_problems(), *python_problems(), *file_problems(deploy)]
         problems += [*foreign_account(), *foreign_directories(), *foreign_files()]
         problems += disk_problems(build=release is None)
         sites = plan_sites(deploy) if root else Sites("", {}, [])
         refuse([*problems, *sites.problems, *port_problems(sites.text)])
         prepare(settings_file(deploy), step)
-        old, fresh, watch = release_at(CURRENT), release is None, Watch()
-        if RELEASES.exists() and not step.dry_run:
+        old, fresh, watch = release_at(own.current), release is None, Watch()
+        if own.releases.exists() and not step.dry_run:
             remove_releases(release)  # what failed runs have left
         if release:
             say(f"==> releases/{release.name} is there already")
@@ -1245,15 +1425,15 @@ def install(number: str, step: Step) -> None:
             with undone_by(lambda: discard(release)):
                 step(f"make {release}", build, release, digest)
         with undone_by(lambda: discard(release) if fresh else None):
-            step("validate the release and the settings", check_release, release)
+            step("validate the release and the settings", check_release, release, hosts)
         with undone_by(lambda: restore(old)), explained_by(watch):
-            Switch(release, sites).do(step)
+            Switch(release, deploy, hosts, sites).do(step)
             step("request it through nginx", check_health, sites.text, release)
             signals.check()
             signals.ignored = True
         step("remove older releases", finish)
     if not step.dry_run:
-        say(f"{NAME}: releases/{release.name} answers at {url_of(sites.text)}")
+        say(f"{own.name}: releases/{release.name} answers at {url_of(sites.text)}")
 
 
 @contextlib.contextmanager
@@ -1280,9 +1460,10 @@ def chosen_release(number: str) -> Path:
         DeployError: It is not.
 
     """
-    release = release_at(PREVIOUS) if number == "previous" else RELEASES / number
+    previous = number == "previous"
+    release = release_at(own.previous) if previous else own.releases / number
     if not release or not (release / "checksum").exists():
-        missing = "release to go back to" if number == "previous" else release
+        missing = "release to go back to" if previous else release
         message = f"there is no {missing}"
         raise DeployError(message)
     return release
@@ -1293,12 +1474,14 @@ def chosen_release(number: str) -> Path:
 
 def stop_service() -> None:
     """Stop the service and remove its units."""
-    run("systemctl", "--quiet", "disable", "--now", SOCKET, SERVICE, check=False)
-    for unit in (SOCKET, SERVICE):
-        (UNITS / unit).unlink(missing_ok=True)
+    units = (own.socket, own.service)
+    run("systemctl", "--quiet", "disable", "--now", *units, check=False)
+    for path in (UNITS / own.socket, UNITS / own.service, own.hosts_file, own.command):
+        if contains_our_paths(path):
+            path.unlink()
+    remove_empty(own.hosts_file.parent)
     run("systemctl", "daemon-reload")
-    with contextlib.suppress(OSError):
-        Path("/run", NAME).rmdir()
+    remove_empty(Path("/run", own.name))
 
 
 def remove_sites() -> None:
@@ -1306,16 +1489,15 @@ def remove_sites() -> None:
 
     The default server first: it uses variables of the other one.
     """
-    names = (f"{NAME}-default", NAME)
+    names = (f"{own.name}-default", own.name)
     welcome = AVAILABLE / "default"
     shared = ENABLED / "default"
-    ours: State = {"link": str(AVAILABLE / f"{NAME}-default")}
-    if look(shared) in (ours, None) and (HOME / "welcome-page").exists():
+    ours: State = {"link": str(AVAILABLE / f"{own.name}-default")}
+    if look(shared) in (ours, None) and (own.home / "welcome-page").exists():
         changes: dict[str, str | None] = dict.fromkeys(names)
         valid = welcome.exists() and try_nginx({**changes, "default": read(welcome)})[0]
-        own = ENABLED / f"{NAME}-default"
         if valid:
-            put(own, None)
+            put(ENABLED / f"{own.name}-default", None)
         put(shared, {"link": str(welcome)} if valid else None)
     for path in (
         *(ENABLED / name for name in names),
@@ -1330,10 +1512,10 @@ def remove_sites() -> None:
 
 def has_files_of_owner(settings: Path) -> bool:
     """Tell whether settings or data are there that `install` has not made."""
-    others = [path for place in (ETC, DATA) for path in place.rglob("*")]
+    others = [path for place in (own.etc, own.data) for path in place.rglob("*")]
     if [path for path in others if path != settings]:
         return True
-    made = read(HOME / "settings.sha256").partition(" ")[0]
+    made = read(own.home / "settings.sha256").partition(" ")[0]
     return (
         settings.exists() and made != hashlib.sha256(settings.read_bytes()).hexdigest()
     )
@@ -1353,27 +1535,27 @@ def uninstall(step: Step, *, purge: bool) -> None:
     refuse(root_problems(step))
     with locked() if os.geteuid() == 0 else contextlib.nullcontext():
         entry = own_account()
-        directories = [path for path in (ETC, DATA) if is_own_directory(path)]
+        directories = [path for path in (own.etc, own.data) if is_own_directory(path)]
         home = is_own_home()
         if not entry and not home:
             message = "is not installed: there is nothing that deploy/install has made"
             raise DeployError(message)
         signals.ignored = True  # it is quick, and half of it would be of no use
-        if contains_our_paths(UNITS / SERVICE):
-            step(f"stop {NAME}", stop_service)
+        if contains_our_paths(UNITS / own.service):
+            step(f"stop {own.name}", stop_service)
         step("remove the nginx site", remove_sites)
         keep = not purge and has_files_of_owner(settings_file(HERE))
         if home:
-            step(f"remove {HOME}", shutil.rmtree, HOME)
+            step(f"remove {own.home}", shutil.rmtree, own.home)
         if keep:
-            say(f"==> keep the account, {ETC} and {DATA}")
+            say(f"==> keep the account, {own.etc} and {own.data}")
         else:
             for path in directories:
                 step(f"remove {path}", shutil.rmtree, path)
             if entry:
-                step(f"remove the account {NAME}", run, "userdel", NAME)
+                step(f"remove the account {own.name}", run, "userdel", own.name)
         if not step.dry_run:
-            Path(f"/run/{NAME}.deploy").unlink()
+            Path(f"/run/{own.name}.deploy").unlink()
 
 
 # --- The command -------------------------------------------------------------------
@@ -1381,12 +1563,12 @@ def uninstall(step: Step, *, purge: bool) -> None:
 
 DONE = {"install": "installed", "rollback": "rolled back", "uninstall": "uninstalled"}
 TEXTS = {
-    "install": f"Install {NAME} from this directory, or upgrade it. pip reads its own "
-    "settings: /etc/pip.conf, or variables like PIP_INDEX_URL.",
-    "rollback": f"Go back to the release of {NAME} that was current before, with its "
-    "units and its nginx site. Settings and data stay as they are.",
-    "uninstall": f"Stop {NAME} and remove its units, nginx site, logs, releases and "
-    f"account. Edited settings in {ETC} and data in {DATA} are kept.",
+    "install": "Install the service from this directory, or upgrade it. pip reads "
+    "its own settings: /etc/pip.conf, or variables like PIP_INDEX_URL.",
+    "rollback": "Go back to the release that was current before, with its units and "
+    "its nginx site. Settings and data stay as they are.",
+    "uninstall": "Stop the service and remove its units, nginx site, logs, releases "
+    "and account. Edited settings in /etc/NAME and data in /var/lib/NAME are kept.",
 }
 
 
@@ -1398,12 +1580,24 @@ def parse(command: str, arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--dry-run", action="store_true", help="only print what would be done"
     )
+    parser.add_argument(
+        "--name",
+        default=PLAIN,
+        help="of the instance: account, directories, units and site [default: "
+        f"{PLAIN}]",
+    )
+    parser.set_defaults(host=[], release="", purge=False)
     if command == "install":
+        parser.add_argument(
+            "--host",
+            action="append",
+            help="name that the instance serves, in place of those in nginx.conf; is "
+            "remembered, and may be given more than once",
+        )
         parser.add_argument(
             "--release",
             metavar="NUMBER",
-            default="",
-            help=f"go to a release that is in {RELEASES}",
+            help="go to a release that is in /srv/NAME/releases",
         )
     if command == "uninstall":
         parser.add_argument(
@@ -1412,29 +1606,76 @@ def parse(command: str, arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def flask(name: str, arguments: list[str]) -> None:
+    """Become `flask` of an instance: as the service's user, in its sandbox.
+
+    Args:
+        name: The name of the instance.
+        arguments: Those of `flask`.
+
+    Raises:
+        DeployError: It cannot be started.
+
+    """
+    own.use(name)
+    if os.geteuid():
+        message = "root: run it with sudo"
+        raise DeployError(message)
+    package = package_of_release(own.current)
+    settings = settings_file(own.current / "deploy")
+    unit = (UNITS / own.service).read_text().replace("%p", own.name)
+    command = ["systemd-run", *sandbox(unit + drop_ins()), "--pipe", "--pty"]
+    command += [f"--working-directory={own.data}"]
+    command += [f"--setenv={package.upper()}_CFG={settings}"]
+    command += ["--", str(own.current / "bin" / "flask"), "--app", package]
+    # systemd replaces variables in a command.
+    command += [argument.replace("$", "$$") for argument in arguments]
+    os.execvp(command[0], command)  # noqa: S606 - a shell is not wanted
+
+
 def main(command: str, *arguments: str) -> int:
     """Run a command; return its exit status."""
-    options = parse(command, [*arguments])
     os.umask(0o022)
     # `su` without `-` leaves out the directories of administration.
     os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/sbin:/bin"
-    signals.catch()
-    step = Step(dry_run=options.dry_run)
     try:
-        if command == "uninstall":
-            uninstall(step, purge=options.purge)
-        elif command == "rollback":
-            install("previous", step)
-        else:
-            install(options.release, step)
+        if command == "flask":  # --name NAME -- ARGUMENTS, by the installed command
+            flask(arguments[1], [*arguments[3:]])
+        options = parse(command, [*arguments])
+        signals.catch()
+        deploy(command, options)
     except Interrupted:
         complain("interrupted; the machine is as before")
         return 128 + signals.received
     except (DeployError, OSError) as error:
         complain(str(error))
-        complain(f"NOT {DONE[command]}")
+        if command in DONE:
+            complain(f"NOT {DONE[command]}")
         return 1
     return 0
+
+
+def deploy(command: str, options: argparse.Namespace) -> None:
+    """Run a command of this directory.
+
+    Args:
+        command: Its name.
+        options: Its options.
+
+    Raises:
+        DeployError: It has not done it.
+
+    """
+    refuse(name_problems(options.name, options.host))
+    own.use(options.name)
+    own.hosts = [*dict.fromkeys(options.host)]
+    step = Step(dry_run=options.dry_run)
+    if command == "uninstall":
+        uninstall(step, purge=options.purge)
+    elif command == "rollback":
+        install("previous", step)
+    else:
+        install(options.release, step)
 
 
 if __name__ == "__main__":

@@ -22,10 +22,11 @@ STEERING = (
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the developer's environment out of the tests."""
+    """Keep the developer's environment and directories out of the tests."""
     for name in list(os.environ):
         if name.upper().startswith(STEERING) or name == "SECRET_KEY":
             monkeypatch.delenv(name)
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
 
 

@@ -20,9 +20,15 @@ def read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-SERVICE = read(DEPLOY / f"{NAME}.service")
-SOCKET = read(DEPLOY / f"{NAME}.socket")
-NGINX = read(DEPLOY / "nginx.conf")
+def read_nginx(name: str) -> str:
+    """Return a site with the name of the instance, as `deploy/install` writes it."""
+    prefix = "{{ cookiecutter.__package }}_"
+    return read(DEPLOY / name).replace("NAME_", prefix).replace("NAME", NAME)
+
+
+SERVICE = read(DEPLOY / f"{NAME}.service").replace("%p", NAME)
+SOCKET = read(DEPLOY / f"{NAME}.socket").replace("%p", NAME)
+NGINX = read_nginx("nginx.conf")
 INSTALLER = read(DEPLOY / "installer.py")
 
 
@@ -131,7 +137,7 @@ def test_the_table_of_limits_is_true(production: Flask) -> None:
     """The README names the limits that nginx and the application have."""
     text = read(DEPLOY / "README.md").partition("## Limits")[2]
     table = dict(re.findall(r"^\| ([^|]+) \| ([0-9]+[^|]*) \|", text, re.MULTILINE))
-    default = read(DEPLOY / "nginx-default.conf")
+    default = read_nginx("nginx-default.conf")
     buffers = values(NGINX + default, "large_client_header_buffers")
     assert len(set(buffers)) == 1
     number, line = buffers[0].split()

@@ -11,7 +11,7 @@ from flask import Flask, g, request
 from werkzeug.test import Client
 
 from {{ cookiecutter.__package }} import create_app
-from {{ cookiecutter.__package }}.config import PREFIX, layout
+from {{ cookiecutter.__package }}.config import PREFIX, ConfigError, layout
 
 PACKAGE = create_app.__module__
 
@@ -40,6 +40,20 @@ assert "{PACKAGE}.wsgi" not in sys.modules
 def test_each_call_creates_an_application() -> None:
     """No application is shared."""
     assert create_app("testing") is not create_app("testing")
+
+
+def test_the_instance_path_is_the_directory_to_write_to(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The first that systemd has made; without one, where Flask has it."""
+    monkeypatch.setenv("STATE_DIRECTORY", f"{tmp_path / 'a'}:{tmp_path / 'b'}")
+    assert create_app("testing").instance_path == str(tmp_path / "a")
+    monkeypatch.setenv("STATE_DIRECTORY", "relative")
+    with pytest.raises(ConfigError, match=r"^STATE_DIRECTORY: must be .*'relative'"):
+        create_app("testing")
+    monkeypatch.delenv("STATE_DIRECTORY")
+    usual = Flask(PACKAGE).instance_path
+    assert create_app("testing").instance_path == usual
 
 
 def test_a_mapping_with_testing_makes_an_application_for_tests() -> None:

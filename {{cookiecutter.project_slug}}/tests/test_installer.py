@@ -1,5 +1,7 @@
 """`deploy/installer.py` understands nginx, and restores what it has changed."""
 
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +15,16 @@ from deploy import installer
 DEPLOY = Path(installer.__file__).parent
 SITE = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
 DEFAULT = (DEPLOY / "nginx-default.conf").read_text(encoding="utf-8")
+UNITS = [path for path in sorted(DEPLOY.iterdir()) if path.stem == installer.PLAIN]
+HOSTS = ["staging.example.net", "a" * 50 + ".example"]
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> installer.Names:
+    """Return the names of the instance, which a test may change."""
+    names = installer.Names(installer.PLAIN)
+    monkeypatch.setattr(installer, "own", names)
+    return names
 
 
 @pytest.mark.parametrize(
@@ -116,11 +128,10 @@ def test_what_fails_is_undone_in_reverse_order() -> None:
 
 
 def test_a_release_that_is_not_complete_is_never_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, own: installer.Names
 ) -> None:
     """The checksum is written last, and removed first."""
-    monkeypatch.setattr(installer, "RELEASES", tmp_path)
-    monkeypatch.setattr(installer, "CURRENT", tmp_path / "none")
+    own.releases, own.current = tmp_path, tmp_path / "none"
     for number in ("9", "10"):
         (tmp_path / number).mkdir()
     assert installer.complete_release("sum") is None
@@ -137,5 +148,106 @@ def test_only_files_of_this_service_are_its_own(tmp_path: Path) -> None:
     theirs.write_text("server { root /srv/other/current/; }\n")
     assert not installer.contains_our_paths(theirs)
     assert not installer.contains_our_paths(tmp_path / "none")
-    for name in ("nginx.conf", "nginx-default.conf", f"{installer.NAME}.service"):
-        assert installer.contains_our_paths(DEPLOY / name)
+    ours = tmp_path / "ours"
+    for text in (SITE, DEFAULT):
+        ours.write_text(installer.fill(text))
+        assert installer.contains_our_paths(ours)
+    assert len(UNITS) == 2
+    for unit in UNITS:
+        assert installer.contains_our_paths(unit)
+
+
+def test_the_files_leave_the_name_to_the_installation() -> None:
+    """In units it is %p, for nginx NAME; no path and no variable has another one."""
+    units = [unit.read_text(encoding="utf-8") for unit in UNITS]
+    text = re.sub(r"(?m)^ *#.*", "", "\n".join([SITE, DEFAULT, *units]))
+    places = r"/(?:srv|etc|run|var/lib|sites-available|nginx)/([^/; .-]+)"
+    assert {*re.findall(places, text)} == {"NAME", "%p"}
+    named = r"^(?:upstream|log_format|map \S+|geo \S+|User|StateDirectory)[ =]\$?(\S+)"
+    for name in re.findall(named, re.sub(r'"[^"]*"', "x", text), re.MULTILINE):
+        assert re.fullmatch("NAME(-default|_[a-z_]+)?|%p", name)
+
+
+def test_variables_of_two_instances_are_never_the_same() -> None:
+    """One of `shop-x` could end as one of `shop`, whose own ends in x_."""
+    ends = {*re.findall(r"\bNAME_(\w+)", SITE + DEFAULT)}
+    assert len(ends) > 5
+    assert not [(a, b) for a in ends for b in ends if a.endswith(f"_{b}")]
+
+
+def test_an_instance_has_everything_under_its_name(own: installer.Names) -> None:
+    """And its hosts: those of the release are not served by it."""
+    own.use("a-second-one")
+    own.hosts = HOSTS
+    site = installer.fill(SITE)
+    assert "NAME" not in site + installer.fill(DEFAULT)
+    assert "server unix:/run/a-second-one/a-second-one.sock " in site
+    assert "$a_second_one_request_id" in site
+    assert installer.names_of(site) == HOSTS
+    assert len(installer.directives("server_name", site)) == len(
+        installer.directives("server_name", SITE)
+    )
+    assert installer.directives("server_name", installer.fill(DEFAULT)) == [["_"]]
+    unit = installer.unit_of(DEPLOY)
+    assert "%p" not in unit
+    assert "\nUser=a-second-one\n" in unit
+    assert installer.settings_file(DEPLOY).parent == Path("/etc/a-second-one")
+    assert installer.command_of(DEPLOY) == installer.PLAIN
+
+
+def test_an_instance_remembers_its_hosts(own: installer.Names, tmp_path: Path) -> None:
+    """In the drop-in that has the application trust them."""
+    own.hosts_file = tmp_path / "hosts.conf"
+    assert installer.recorded_hosts() == []
+    assert installer.hosts_state("shop") is None
+    own.hosts = HOSTS
+    installer.put(own.hosts_file, installer.hosts_state("shop"))
+    assert installer.recorded_hosts() == HOSTS
+    assert installer.contains_our_paths(own.hosts_file)
+    line = own.hosts_file.read_text(encoding="utf-8").splitlines()[-1]
+    name, _, value = line.removeprefix("Environment='").removesuffix("'").partition("=")
+    assert name == "SHOP_TRUSTED_HOSTS"
+    assert json.loads(value) == [*HOSTS, "localhost", "127.0.0.1", "[::1]"]
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        *(("Shop", ""), ("shop_a", ""), ("1a", ""), ("a--b", ""), ("a-", "")),
+        *(("a" * 31, ""), ("../x", ""), ("", ""), ("shop-default", ""), ("a\n", "")),
+        *(("shop", "Example.com"), ("shop", "a b"), ("shop", "1.2.3.4")),
+        *(("shop", "a;b"), ("shop", "-a.example"), ("shop", "x" * 64), ("shop", " ")),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_in_a_line(name: str, host: str) -> None:
+    """With a fix."""
+    [line] = installer.name_problems(name, [host] if host else [])
+    assert line.startswith("--host: must " if host else "--name: must ")
+    assert "; use for example staging" in line
+    assert not list(installer.name_problems("shop-staging", HOSTS))
+
+
+def test_another_instance_must_have_hosts_of_its_own(own: installer.Names) -> None:
+    """It cannot have those of the first one; once given, they are remembered."""
+    assert not list(installer.host_problems())
+    own.use("staging")
+    assert [line.split(":")[0] for line in installer.host_problems()] == ["--host"]
+    own.hosts = HOSTS
+    assert not list(installer.host_problems())
+
+
+def test_a_command_gets_the_sandbox_of_the_unit() -> None:
+    """All but what is said of the process that serves; a drop-in changes it."""
+    unit = installer.unit_of(DEPLOY)
+    drop_in = "[Service]\nPrivateNetwork=no\n#X=y\nUMask=\\\n0027\n[Unit]\nX=y\n"
+    options = installer.sandbox(f"{unit}\n{drop_in}")
+    given = [option.removeprefix("--property=") for option in options]
+    assert f"User={installer.PLAIN}" in given
+    assert f"StateDirectory={installer.PLAIN}" in given
+    assert given.index("PrivateNetwork=yes") < given.index("PrivateNetwork=no")
+    assert given[-1] == "UMask=0027"
+    kept = re.findall(r"(?m)^(Protect\w+|Private\w+|SystemCall\w+)=(.*)", unit)
+    assert len(kept) > 10
+    assert {f"{name}={value}" for name, value in kept} <= {*given}
+    names = {option.partition("=")[0] for option in given}
+    assert names.isdisjoint({"ExecStart", "ExecReload", "Type", "Restart", "X"})

@@ -3,7 +3,7 @@
 from flask import Flask
 
 from . import errors, headers, health, log, pages, proxy
-from .config import Source, load_config, show
+from .config import Source, instance_path, load_config, show
 
 __all__ = ["create_app"]
 
@@ -20,7 +20,7 @@ def create_app(config: Source = None) -> Flask:
         ConfigError: The settings are invalid; the message is one line.
 
     """
-    app = Flask(__name__)
+    app = Flask(__name__, instance_path=instance_path())
     load_config(app, config)
     log.init_app(app)
     proxy.init_app(app)

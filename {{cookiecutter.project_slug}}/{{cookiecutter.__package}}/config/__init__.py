@@ -34,6 +34,24 @@ class ConfigError(click.ClickException):
     exit_code = 2
 
 
+def instance_path() -> str | None:
+    """Return the directory to write to: systemd's STATE_DIRECTORY, if there is one.
+
+    Returns:
+        Its path; None for Flask's own choice, which is `instance/` beside the package,
+        or in the virtual environment if the package is installed there.
+
+    Raises:
+        ConfigError: It is not an absolute path.
+
+    """
+    path = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]  # may be several
+    if path and not os.path.isabs(path):  # noqa: PTH117 - Flask wants text, too
+        message = f"STATE_DIRECTORY: must be an absolute path, not {path!a}"
+        raise ConfigError(message)
+    return path or None
+
+
 def load_config(app: Flask, source: Source = None) -> None:
     """Fill `app.config`, and note the layer that each setting came from.
 
