@@ -95,10 +95,13 @@ SWAGGER_CSS = """
 """
 SWAGGER_JS = """
 globalThis.SwaggerUIBundle = (root) => {
+  const style = document.createElement("style");
+  style.textContent = "#swagger-ui { padding: 12px; }";
+  document.head.append(style);
   const icon = document.createElement("img");
   icon.className = "icon";
   icon.style.width = "12px";
-  icon.onload = () => { document.body.dataset.works = true; };
+  icon.onload = () => { document.body.dataset.works = style.sheet !== null; };
   icon.src = "data:image/gif;base64,"
     + "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
   root.append(icon);
@@ -261,6 +264,7 @@ def owned(project: Project, directory: Path, cdn: str) -> Project:
     assert (len(views), len(pages)) == (4, 3)
     package = copy.path / copy.package
     (package / "recipes.py").write_text(MODULE + "\n\n".join(views[:3]))
+    (package / "dashboard.py").write_text(views[3])
     templates = package / "templates"
     for name, page in zip(("bootstrap", "htmx", "docs"), pages, strict=True):
         (templates / f"{name}.html").write_text(with_integrity(page))
@@ -277,10 +281,10 @@ def owned(project: Project, directory: Path, cdn: str) -> Project:
     (swagger / "swagger-initializer.js").write_text(start)
     (copy.path / "dash.py").write_text(DASH)
     factory = package / "__init__.py"
-    text = factory.read_text().replace("pages, proxy", "pages, proxy, recipes")
-    imports = "from flask import Flask, request\nfrom dash import Dash, html\n"
-    text = text.replace("from flask import Flask\n", imports)
-    added = f"    recipes.init_app(app)\n{views[3]}\n    return app"
+    text = factory.read_text().replace(
+        "pages, proxy", "dashboard, pages, proxy, recipes"
+    )
+    added = "    recipes.init_app(app)\n    dashboard.init_app(app)\n    return app"
     factory.write_text(text.replace("    return app", added))
     return copy
 
@@ -315,7 +319,7 @@ def test_violations_are_in_the_log_of_development(
     assert "<title>Probe</title>" in page
     probe = f"{address}/probe"
     script = f"{probe} ({address}/static/probe.js)"
-    nonce = 'nonce="{{ csp_nonce() }}" in the element, or '
+    nonce = "csp_nonce() in the template, or "
     blocked = [
         ("script-src-elem", "inline", f"{probe}, line 3", nonce),
         ("style-src-elem", f"{cdn}/style.css", probe, ""),

@@ -20,7 +20,8 @@ from {{ cookiecutter.__package }} import create_app, csp
 from {{ cookiecutter.__package }}.config import PREFIX, ConfigError, layout
 from {{ cookiecutter.__package }}.config.policy import NAME
 
-PAGE = '<script nonce="{{ '{{ csp_nonce() }}' }}"></script><i>{{ '{{ csp_nonce() }}' }}</i>'
+NONCE = "{" + "{ csp_nonce() }" + "}"
+PAGE = f'<script nonce="{NONCE}"></script><i>{NONCE}</i>'
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -273,7 +274,7 @@ def violation(**changes: object) -> dict[str, object]:
         ({}, """to allow it: CONTENT_SECURITY_POLICY = {"img-src": "'self' data:"}"""),
         (
             {"effective_directive": "script-src-elem", "blocked_uri": "inline"},
-            """nonce="{{ '{{ csp_nonce() }}' }}" in the element, or CONTENT_SECURITY_""",
+            "to allow it: csp_nonce() in the template, or CONTENT_SECURITY_POLICY = {",
         ),
         (
             {"effective_directive": "script-src", "blocked_uri": "eval"},

@@ -246,7 +246,7 @@ def way_out(directive: str, blocked: str, page: str, allowed: Mapping[str, str])
     value = " ".join([*kept, source_of(blocked, page)])
     way = f"{policy.NAME} = {json.dumps({name: value})}"
     if directive in ("script-src-elem", "style-src-elem") and blocked == "inline":
-        return f'nonce="{{{{ csp_nonce() }}}}" in the element, or {way}'
+        return f"csp_nonce() in the template, or {way}"
     return way
 
 
