@@ -477,6 +477,14 @@ def test_each_header_comes_once(client: Client) -> None:
         assert len(names) == len(set(names))
 
 
+def test_nginx_has_a_policy_only_for_what_it_answers_by_itself(client: Client) -> None:
+    """A setting decides on what the application answers."""
+    for path in ("/static/style.css", "/static/none"):
+        policy = client.get(path)["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; ")
+    assert not client.get("/trial/policy")["Content-Security-Policy"]
+
+
 BALANCER = {
     "X-Forwarded-For": "6.6.6.6, 203.0.113.9",
     "X-Forwarded-Proto": "https",

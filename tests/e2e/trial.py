@@ -84,6 +84,12 @@ def post_body(token: str) -> str:
     return f"{token} {len(body)} {hashlib.sha256(body).hexdigest()}"
 
 
+@bp.get("/policy")
+def policy() -> Response:
+    """Answer with no Content-Security-Policy."""
+    return Response("", headers={"Content-Security-Policy": ""})
+
+
 @bp.route("/echo", methods=["GET", "POST"])
 def echo() -> Response:
     """Say how the application sees the request."""

@@ -190,6 +190,15 @@ def test_nginx_adds_the_security_headers_of_the_application() -> None:
         assert given.strip('"') == value
 
 
+def test_nginx_has_a_policy_only_for_what_it_answers_by_itself() -> None:
+    """CONTENT_SECURITY_POLICY is the only place for what the application answers."""
+    [variable] = values(NGINX, "add_header Content-Security-Policy")[:1]
+    variable = re.escape(variable.removesuffix(" always"))
+    source = re.escape("$upstream_http_x_request_id")
+    [own] = re.findall(rf'map {source} {variable} .\n +"" (.+);', NGINX)
+    assert own.startswith("\"default-src 'none'; ")
+
+
 def test_nginx_takes_the_static_files_from_the_current_release(app: Flask) -> None:
     """By the path that `deploy/install` links to them."""
     assert f"location {app.static_url_path}/ " in NGINX

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import errors, headers, health, log, pages, proxy
+from . import csp, errors, headers, health, log, pages, proxy
 from .config import Source, instance_path, load_config, show
 
 __all__ = ["create_app"]
@@ -25,6 +25,7 @@ def create_app(config: Source = None) -> Flask:
     log.init_app(app)
     proxy.init_app(app)
     headers.init_app(app)
+    csp.init_app(app)
     errors.init_app(app)
     show.init_app(app)
     health.init_app(app)

@@ -15,7 +15,7 @@ from .config.kinds import without_port
 
 HERE = Path(__file__).parent
 # Every request passes these, whatever its fault is.
-PASSED = (Path(__file__), HERE / "headers.py")
+PASSED = (Path(__file__), HERE / "headers.py", HERE / "csp.py")
 
 
 def faults(create_app: Callable[[], Flask]) -> list[str]:

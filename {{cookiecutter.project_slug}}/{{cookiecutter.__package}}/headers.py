@@ -8,17 +8,14 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 
+from . import csp
+from .config import policy
 from .proxy import ensure_request_id, normalize_host
 
 logger = logging.getLogger(__name__)
 
+# The Content-Security-Policy is a setting.
 HEADERS = {
-    # Only files of this origin; no inline script or style, no framing.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "font-src 'self'; connect-src 'self'; manifest-src 'self'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
     # Browsers do not guess another Content-Type.
     "X-Content-Type-Options": "nosniff",
     # Other sites get the origin, not the URL of the page.
@@ -33,28 +30,33 @@ HEADERS = {
 
 def init_app(app: Flask) -> None:
     """Add the headers to every response of the application."""
-    app.wsgi_app = ResponseHeaders(app.wsgi_app)  # type: ignore[method-assign]
+    headers = dict(HEADERS)
+    if text := policy.header(app.config[policy.NAME]):
+        headers[csp.HEADER] = text
+    app.wsgi_app = ResponseHeaders(app.wsgi_app, headers)  # type: ignore[method-assign]
 
 
 class ResponseHeaders:
     """WSGI middleware that adds the security headers and the request ID."""
 
-    def __init__(self, app: WSGIApplication) -> None:
-        """Wrap a WSGI application."""
+    def __init__(self, app: WSGIApplication, headers: dict[str, str]) -> None:
+        """Wrap a WSGI application, whose responses get these headers."""
         self.app = app
+        self.headers = headers
 
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Call the application; a header that it sets takes precedence."""
         normalize_host(environ)
-        added = {**HEADERS, "X-Request-ID": ensure_request_id(environ)}
+        added = {**self.headers, "X-Request-ID": ensure_request_id(environ)}
 
         def start(
             status: str,
             headers: list[tuple[str, str]],
             *error: Any,  # noqa: ANN401 - sys.exc_info(), if there is one
         ) -> Callable[[bytes], object]:
+            environ[csp.SENT] = True
             given = {name.lower() for name, _ in headers}
             if "set-cookie" in given and loses_cookie(environ, headers):
                 warn_of_lost_cookie()

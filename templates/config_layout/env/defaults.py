@@ -24,6 +24,20 @@ DEFAULT: dict[str, Any] = {
 {% endif %}
     # Other sites' forms are sent without it.
     "SESSION_COOKIE_SAMESITE": "Lax",
+    # What a page may load and do: only files of this origin, no inline script or
+    # style, no frames. See docs/content-security-policy.md.
+    "CONTENT_SECURITY_POLICY": {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "font-src": "'self'",
+        "connect-src": "'self'",
+        "manifest-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+    },
 }
 
 ENVIRONMENTS: dict[str, dict[str, Any]] = {

@@ -11,6 +11,7 @@ from .kinds import (
     COUNT,
     HOSTS,
     PATH,
+    POLICY,
     SECRET,
     SECRETS,
     SERVER_NAME,
@@ -58,6 +59,7 @@ SETTINGS = {
     "TRUSTED_HOSTS": optional(HOSTS),
     "USE_X_SENDFILE": SWITCH,
     # This package
+    "CONTENT_SECURITY_POLICY": POLICY,
     "LOG_FORMAT": one_of("text", "json"),
     "LOG_LEVEL": one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "PROXY_HOPS": COUNT,

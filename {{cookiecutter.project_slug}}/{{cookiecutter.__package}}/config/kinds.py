@@ -228,6 +228,11 @@ HOSTS = Kind(
     ),
     read_json,
 )
+POLICY = Kind(
+    """a table of directives, such as {"img-src": "'self' data:"}""",
+    lambda value: isinstance(value, dict),
+    read_json,
+)
 SERVER_NAME = Kind("a host name, with or without a port", is_server_name)
 COOKIE_DOMAIN = Kind("a domain name", is_cookie_domain)
 COOKIE_NAME = matching(TOKEN, "letters, digits, or some of !#$%&'*+-.^_`|~")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from . import policy
 from .checks import SETTINGS, problem
 from .kinds import ANY, Kind, kind_like
 
@@ -54,6 +55,11 @@ class Layers:
     def set(self, layer: str, name: str, value: object) -> None:
         """Set `NAME`, or with `NAME__ITEM` an item of a setting that is a table."""
         *tables, last = name.split("__")
+        if tables == [policy.NAME]:
+            self.set(layer, policy.NAME, {last: value})
+            return
+        if name == policy.NAME:
+            value = self.change_policy(layer, value)
         table: Any = self.config
         for key in tables:
             table = table.setdefault(key, {})
@@ -64,3 +70,16 @@ class Layers:
             self.problems.append(problem(name, value, layer, kind))
         table[last] = value
         self.origin[[*tables, last][0]] = layer
+
+    def change_policy(self, layer: str, value: object) -> object:
+        """Return the policy with the directives of a layer, the others unchanged.
+
+        A layer that names one directive would otherwise remove the strict default of
+        all others.
+        """
+        found = policy.problems(value)
+        self.problems += [f"{policy.NAME} ({layer}): {problem}" for problem in found]
+        before = self.config.get(policy.NAME)
+        if isinstance(before, dict) and isinstance(value, dict):
+            return {**before, **value}
+        return value
