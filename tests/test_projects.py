@@ -12,10 +12,20 @@ from tests.projects import PYTHON, Project
 # Fetches pages as a browser and prints them, one after the other.
 FETCH = """
 import json, {package}
+from flask import flash, render_template
 app = {package}.create_app(dict(ENV="testing", PROPAGATE_EXCEPTIONS=False))
 app.add_url_rule("/crash", view_func=lambda: 1 // 0)
+
+@app.route("/flash")
+def show():
+    flash("Saved <b>")
+    flash("Not sent", "error")
+    return render_template("home.html", environment="testing")
+
 client = app.test_client()
-print(json.dumps([client.get(path).text for path in ("/", "/none", "/crash")]))
+headers = dict(Accept="text/html")
+paths = ("/", "/none", "/crash", "/flash")
+print(json.dumps([client.get(path, headers=headers).text for path in paths]))
 """
 
 
@@ -47,8 +57,12 @@ def test_its_pages_are_html_without_a_mistake(project: Project) -> None:
     """By a parser that follows the standard and forgives nothing."""
     code = FETCH.format(package=project.package)
     output = project.run(PYTHON, "-W", "ignore", "-c", code).stdout
-    for page in json.loads(output.splitlines()[-1]):
+    pages = json.loads(output.splitlines()[-1])
+    for page in pages:
+        assert page.startswith("<!DOCTYPE html>")
         html5lib.HTMLParser(strict=True).parse(page)
+    assert '<p class="flash message" role="status">Saved &lt;b&gt;</p>' in pages[-1]
+    assert '<p class="flash error" role="status">Not sent</p>' in pages[-1]
 
 
 def test_repo_review_finds_nothing(copy: Project) -> None:

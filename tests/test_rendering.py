@@ -33,7 +33,8 @@ PKG/config/layers.py PKG/config/layout.py PKG/config/show.py
 PKG/static/icon.svg PKG/static/style.css
 PKG/templates/base.html PKG/templates/description.html PKG/templates/error.html
 PKG/templates/home.html PKG/templates/name.html
-tests/conftest.py tests/test_check.py tests/test_config.py tests/test_deploy.py
+tests/conftest.py tests/lock.py
+tests/test_check.py tests/test_config.py tests/test_deploy.py
 tests/test_errors.py tests/test_factory.py tests/test_headers.py tests/test_health.py
 tests/test_installer.py tests/test_log.py tests/test_main.py tests/test_pages.py
 tests/test_proxy.py tests/test_settings.py
@@ -113,7 +114,7 @@ def check_text(project: Project) -> None:
     for path in project.files():
         text = (project.path / path).read_text(encoding="utf-8")
         assert "cookiecutter" not in text, path
-        if path.suffix != ".html":
+        if path.suffix != ".html" and path.name != "test_errors.py":  # has templates
             code = re.sub(r"```html\n.*?```", "", text, flags=re.DOTALL)
             assert not re.search(r"\{%|%\}|\{\{|\{#", code.replace("${{", "")), path
         lines = text.splitlines()
