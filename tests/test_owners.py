@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -14,16 +15,6 @@ from tests.projects import PYTHON, Project
 APPLICATIONS = Path(__file__).parent / "applications"
 NEED = """
     app.config["OWN_API_URL"]
-
-    return app
-"""
-START = """
-    app.config.setdefault("DATABASE", app.instance_path + "/notes.sqlite")
-    os.makedirs(app.instance_path, exist_ok=True)
-    db.init_app(app)
-    app.register_blueprint(auth.bp)
-    app.register_blueprint(notes.bp)
-    app.add_url_rule("/", endpoint="index")
 
     return app
 """
@@ -102,21 +93,61 @@ def need_a_setting(project: Project) -> None:
     edit(factory(project), (r"\n    return app\n", NEED))
 
 
-def move_in(project: Project) -> None:
-    """Copy the application of a tutorial, as it is."""
-    package = project.path / project.package
+def guide(project: Project) -> list[str]:
+    """Return the code in the guide for scripts and tutorials."""
+    text = (project.path / "docs" / "from-a-script.md").read_text()
+    blocks = re.findall(r"^   ```python\n(.*?)^   ```$", text, re.MULTILINE | re.DOTALL)
+    return [re.sub(r"^   ", "", block, flags=re.MULTILINE) for block in blocks]
+
+
+def move_a_script_in(project: Project) -> None:
+    """Follow the guide with a script that has options and a settings file."""
     remove_the_pages(project)
+    package = project.path / project.package
+    init_app, register, _ = guide(project)
+    text = (APPLICATIONS / "script.py").read_text()
+    text = re.sub(r"import argparse\nimport os\n\n", "", text)
+    text = re.sub(r"@app.before_first_request\n(def \w+)\(\)", r"\1(app)", text)
+    text, _, views = text.partition("@app.route")
+    text = text.replace("import Flask,", "import Blueprint, current_app,")
+    text = re.sub(
+        r"^app = (.*\n)+?\n",
+        'bp = Blueprint("site", __name__)\n\n',
+        text,
+        flags=re.MULTILINE,
+    )
+    views = f"@app.route{views}".partition('\n\nif __name__ == "__main__"')[0]
+    views = views.replace("@app.", "@bp.").replace('url_for("', 'url_for(".')
+    views = re.sub(r"\bapp\.", "current_app.", views)
+    (package / "site.py").write_text(f"{text}{init_app}\n\n{views}")
+    home = (APPLICATIONS / "templates" / "home.html").read_text()
+    home = home.replace("url_for('", "url_for('.")
+    (package / "templates" / "home.html").write_text(home)
+    edit(
+        factory(project),
+        ("log, proxy", "log, proxy, site"),
+        (r"\n    return app\n", f"\n{register}\n    return app\n"),
+    )
+    defaults = package / "config" / "default.cfg"
+    edit(defaults, (r"\Z", 'NAMES = "/dev/null"\nGREETING = "Hello"\n'))
+
+
+def move_a_tutorial_in(project: Project) -> None:
+    """Follow the guide with an application that has blueprints and SQLite."""
+    remove_the_pages(project)
+    package = project.path / project.package
     source = APPLICATIONS / "tutorial"
     shutil.copytree(source, package, dirs_exist_ok=True, ignore=lambda *_: ["tests"])
     tests = (source / "tests" / "test_notes.py").read_text()
     tests = tests.replace("PACKAGE", project.package)
     (project.path / "tests" / "test_notes.py").write_text(tests)
+    *_, start = guide(project)
     edit(
         factory(project),
         ("import errors", "import auth, db, errors"),
         ("log, proxy", "log, notes, proxy"),
         (r'^(""".*"""\n)', r"\1\nimport os\n"),
-        (r"\n    return app\n", START),
+        (r"\n    return app\n", f"\n{start}\n    return app\n"),
     )
 
 
@@ -126,9 +157,22 @@ BARS: dict[Callable[[Project], None], tuple[str, str, set[str]]] = {
     remove_the_pages: ("uwsgi", "object", set()),
     replace_base_html: ("gunicorn", "toml", set()),
     change_settings: ("waitress", "env", {"MAX_CONTENT_LENGTH", "TRUSTED_HOSTS"}),
-    need_a_setting: ("uwsgi", "cfg", {"OWN_API_URL"}),
-    move_in: ("gunicorn", "object", set()),
+    need_a_setting: ("uwsgi", "toml", {"OWN_API_URL"}),
+    move_a_script_in: ("waitress", "cfg", set()),
+    move_a_tutorial_in: ("gunicorn", "object", set()),
 }
+
+
+def changed(
+    change: Callable[[Project], None], bake: Bake, directory: Path
+) -> tuple[Project, set[str]]:
+    """Return a project that is changed, and the settings that failing tests name."""
+    server, layout, names = BARS[change]
+    project = bake(wsgi_server=server, config_layout=layout)
+    copy = Project(directory / project.slug, project.answers)
+    shutil.copytree(project.path, copy.path)
+    change(copy)
+    return copy, names
 
 
 @pytest.mark.parametrize("change", BARS, ids=lambda change: change.__name__)
@@ -136,11 +180,7 @@ def test_the_tests_pass_or_name_the_setting(
     change: Callable[[Project], None], bake: Bake, tmp_path: Path
 ) -> None:
     """Whatever an owner does with what is theirs."""
-    server, layout, names = BARS[change]
-    project = bake(wsgi_server=server, config_layout=layout)
-    copy = Project(tmp_path / project.slug, project.answers)
-    shutil.copytree(project.path, copy.path)
-    change(copy)
+    copy, names = changed(change, bake, tmp_path)
     report = tmp_path / "report.xml"
     copy.run(
         *("sh", "-c", '"$@" || [ $? -eq 1 ]', "sh", PYTHON, "-m", "pytest", "-q"),
@@ -157,3 +197,104 @@ def test_the_tests_pass_or_name_the_setting(
     other = {n: t for n, t in failed.items() if not any(x in t for x in names)}
     assert not other, "\n".join(f"{name}\n{text}" for name, text in other.items())
     assert bool(failed) == bool(names)
+
+
+@pytest.mark.parametrize("change", [move_a_script_in, move_a_tutorial_in])
+def test_lint_finds_nothing_in_what_owners_write(
+    change: Callable[[Project], None], bake: Bake, tmp_path: Path
+) -> None:
+    """After `make format`: without docstrings and annotations."""
+    copy, _ = changed(change, bake, tmp_path)
+    ruff = PYTHON.with_name("ruff")
+    copy.run(ruff, "check", "--no-cache", "--fix")
+    copy.run(ruff, "format", "--no-cache")
+    copy.run(ruff, "check", "--no-cache")
+    copy.run(PYTHON.with_name("mypy"), "--cache-dir", tmp_path / "cache")
+
+
+SCRIPT = """
+import sys
+from my_service import create_app
+client = create_app({"ENV": "testing", "CFG": sys.argv[1]}).test_client()
+assert "Hi, ada" in client.get("/").text
+page = client.post("/greet", data={"name": "ada"}, follow_redirects=True)
+assert "Hi, ada!" in page.text
+page = client.post("/greet", data={"name": "bob"}, follow_redirects=True)
+assert "I do not know bob." in page.text
+"""
+
+
+def test_a_script_that_moved_in_works(bake: Bake, tmp_path: Path) -> None:
+    """With its settings file, and its options."""
+    copy, _ = changed(move_a_script_in, bake, tmp_path)
+    (tmp_path / "names").write_text("ada")
+    settings = tmp_path / "settings.cfg"
+    text = f"SECRET_KEY = 'of this test'\nGREETING = 'Hi'\nNAMES = '{tmp_path}/names'\n"
+    settings.write_text(text)
+    copy.run(PYTHON, "-c", SCRIPT, settings)
+    options = ("--settings", settings, "--host", "127.0.0.1", "--check")
+    said = copy.run(PYTHON, "-m", copy.package, *options).stdout
+    assert "would start" in said
+
+
+def test_a_stale_lock_is_named(bake: Bake, tmp_path: Path) -> None:
+    """By `make` and by the tests, before an import fails."""
+    copy, _ = changed(remove_the_pages, bake, tmp_path)
+    edit(
+        copy.path / "pyproject.toml",
+        (r"dependencies = \[\n", r'\g<0>  "Flask_Caching[redis]>=2",\n'),
+        (r"test = \[", r'\g<0>"pytest-cov", '),
+    )
+    edit(factory(copy), ("from flask import Flask", r"import flask_caching\n\g<0>"))
+    said = "requirements.txt does not have what pyproject.toml asks for (flask-caching)"
+    for command in (("make", "run"), ("make", "test"), (PYTHON, "-m", "pytest")):
+        result = subprocess.run(
+            [*command], cwd=copy.path, capture_output=True, check=False, text=True
+        )
+        assert result.returncode != 0
+        output = result.stdout + result.stderr
+        assert f"{said}: run make lock" in output
+        assert "requirements-dev.txt does not have" in output
+        assert "(pytest-cov)" in output
+        assert "ModuleNotFoundError" not in output
+
+
+PLUGIN = """
+import warnings
+warnings.warn("this plugin is old", DeprecationWarning)
+"""
+LIBRARY = """
+import warnings
+
+def old():
+    warnings.warn("use new()", DeprecationWarning)
+"""
+TESTS = """
+import warnings
+import old_library
+import pytest
+
+def test_library():
+    old_library.old()
+
+def test_own():
+    with pytest.raises(DeprecationWarning):
+        warnings.warn("ours", DeprecationWarning)
+"""
+
+
+def test_only_warnings_of_the_project_are_errors(bake: Bake, tmp_path: Path) -> None:
+    """Not those of a library, of a plugin, and of old escapes in strings."""
+    copy, _ = changed(remove_the_pages, bake, tmp_path)
+    (copy.path / "old_plugin.py").write_text(PLUGIN)
+    (copy.path / "old_library.py").write_text(LIBRARY)
+    (copy.path / copy.package / "old.py").write_text(r"PATTERN = '\_'")
+    edit(factory(copy), ("import errors", "import errors, old"))
+    (copy.path / "tests" / "test_old.py").write_text(TESTS)
+    said = copy.run(
+        *(PYTHON, "-m", "pytest", "-p", "old_plugin", "-k", "test_old or health"),
+        PYTHONPATH=str(copy.path),
+    ).stdout
+    assert "this plugin is old" in said
+    assert "use new()" in said
+    assert f"{copy.package}/old.py:1" in said

@@ -31,9 +31,9 @@ print(json.dumps([client.get(path, headers=headers).text for path in paths]))
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its servers need POSIX")
 def test_its_own_tests_pass(copy: Project) -> None:
-    """In a few seconds, with warnings as errors."""
+    """In a few seconds, with all warnings as errors."""
     result = copy.run(
-        *(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+        *(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"),
         PYTHONPATH=str(copy.path),
     )
     assert " passed" in result.stdout
@@ -50,7 +50,8 @@ def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_its_types_are_right(copy: Project, mypy_cache: Path) -> None:
     """`mypy --strict` finds nothing."""
     # As it is served, wherever this runs.
-    copy.run(PYTHON.with_name("mypy"), "--platform=linux", "--cache-dir", mypy_cache)
+    mypy = (PYTHON.with_name("mypy"), "--platform=linux", "--cache-dir", mypy_cache)
+    copy.run(*mypy, "--strict", "--disallow-untyped-globals")
 
 
 def test_its_pages_are_html_without_a_mistake(project: Project) -> None:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.conftest import Bake
-from tests.projects import ANSWERS, LAYOUTS, PYTHON, SERVERS, Project
+from tests.projects import ANSWERS, LAYOUTS, PYTHON, ROOT, SERVERS, Project
 
 COMMON = """
 .gitattributes .gitignore .pre-commit-config.yaml AGENTS.md LICENSE Makefile README.md
@@ -179,14 +179,16 @@ def test_it_is_formatted_for_short_and_long_names(
 
 
 def test_it_is_formatted_and_clean(project: Project) -> None:
-    """Ruff has nothing to say or to change, with every rule on."""
+    """Ruff has nothing to say or to change, with every rule and with the owner's."""
     check_ruff(project)
 
 
 def check_ruff(project: Project) -> None:
-    """Run ruff with the project's own settings."""
+    """Run ruff with every rule, and with the project's own settings."""
     ruff = PYTHON.with_name("ruff")
-    project.run(ruff, "check", "--no-cache", "--no-fix", "--output-format=concise")
+    check = (ruff, "check", "--no-cache", "--no-fix", "--output-format=concise")
+    project.run(*check, "--config", ROOT / "judges" / "rendered-ruff.toml")
+    project.run(*check)
     project.run(ruff, "format", "--no-cache", "--diff")
 
 
