@@ -133,8 +133,8 @@ def test_errors_are_pages_for_people_and_json_for_programs(
 @pytest.mark.parametrize(
     ("accept", "kind"),
     [
-        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8"),
-        ("application/json, text/html", "text/html; charset=utf-8"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
+        ("application/json, text/html", "text/html"),
         ("text/html;q=0.9, application/json", "application/problem+json"),
         ("application/json, text/plain, */*", "application/problem+json"),
         ("image/avif,image/webp,*/*;q=0.8", "application/problem+json"),
@@ -149,7 +149,8 @@ def test_nginx_and_the_application_choose_the_same_form(
     headers = {} if accept is None else {"Accept": accept}
     for path in ("/none", "/static/none"):  # the second one is an error of nginx
         reply = client.get(path, **headers)
-        assert (reply.status, reply["Content-Type"]) == (404, kind)
+        form = (reply["Content-Type"] or "").partition(";")[0]
+        assert (reply.status, form) == (404, kind), path
 
 
 def test_the_application_knows_the_real_client_host_and_scheme(client: Client) -> None:

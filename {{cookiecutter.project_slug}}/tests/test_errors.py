@@ -1,6 +1,8 @@
 """Error responses have the form that the client accepts."""
 
 import logging
+import re
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -18,8 +20,7 @@ HTML = {"Accept": "text/html"}
 BROWSERS = {
     "Chromium": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,"
     "image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7",
-    "Firefox": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-    "Safari": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Firefox, Safari": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
     "Lynx": "text/html, text/plain, text/sgml, text/css, */*;q=0.01",
 }
 PROGRAMS = {
@@ -30,6 +31,14 @@ PROGRAMS = {
     "an image in Firefox": "image/avif,image/webp,image/png,image/svg+xml,*/*;q=0.5",
     "an API client": "application/problem+json, application/json;q=0.9",
 }
+OTHERS = [
+    "application/json, text/html",
+    "text/html;q=0.9, application/json",
+    "text/html;q=0.9, */*;q=0.1",
+    "text/*",
+    "application/*",
+]
+NGINX = Path(__file__).parents[1] / "deploy" / "nginx.conf"
 
 
 @pytest.fixture
@@ -97,6 +106,19 @@ def test_only_a_client_that_names_html_gets_a_page(
     expected = "text/html" if name in BROWSERS else "application/problem+json"
     assert answer.mimetype == expected
     assert "Accept" in answer.vary
+
+
+@pytest.mark.skipif(not NGINX.exists(), reason="there is no deploy/nginx.conf")
+@pytest.mark.parametrize("accept", [*BROWSERS.values(), *PROGRAMS.values(), *OTHERS])
+def test_nginx_chooses_the_same_form(accept: str, client: FlaskClient) -> None:
+    """For errors of its own."""
+    text = NGINX.read_text(encoding="utf-8").partition("map $http_accept ")[2]
+    text, _, _ = text.partition("\n}")
+    patterns = re.findall(r'"~\*(.+)" (html|json);', text)
+    assert patterns
+    found = [form for regex, form in patterns if re.search(f"(?i){regex}", accept)]
+    answer = client.get("/none", headers={"Accept": accept})
+    assert (answer.mimetype or "").endswith([*found, "json"][0])
 
 {% raw %}
 BROKEN = {
