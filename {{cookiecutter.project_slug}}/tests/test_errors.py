@@ -20,7 +20,8 @@ HTML = {"Accept": "text/html"}
 BROWSERS = {
     "Chromium": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,"
     "image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7",
-    "Firefox, Safari": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Firefox, Safari": "text/html,application/xhtml+xml,application/xml;q=0.9,"
+    "*/*;q=0.8",
     "Lynx": "text/html, text/plain, text/sgml, text/css, */*;q=0.01",
 }
 PROGRAMS = {
