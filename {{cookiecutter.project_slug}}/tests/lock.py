@@ -1,6 +1,6 @@
 """Find dependencies in pyproject.toml that the lock files lack: `make lock` adds them.
 
-This runs before anything is installed, so it uses the standard library only.
+The tests and `make` run this before they import the package.
 """
 
 import re
