@@ -42,8 +42,8 @@ LOCKED = frozenset(
 # or a system user of such a name is on most servers; newer Pythons than this one have a
 # module of such a name; Windows reserves it.
 TAKEN = frozenset(
-    "app config conftest deploy pip pyproject server setuptools static templates test "
-    "tests uwsgi wheel wsgi "
+    "app config conftest deploy lock pip pyproject server setuptools static templates "
+    "test tests uwsgi wheel wsgi "
     "adm apache apache2 backup bin cron crond daemon dbus docker games gnats httpd irc "
     "kmem list local lp mail man messagebus mysql network networking news nginx nobody "
     "nogroup operator polkitd postfix postgres postgresql proxy redis root rsyslog ssh "

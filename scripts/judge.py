@@ -180,7 +180,7 @@ def serving(project: Project, directory: Path) -> Generator[Target]:
     pages.mkdir()
     with serve(project, ports=[80, 443]) as site:
         for name, method, path, status in PAGES:
-            reply = site.client.request(method, path)
+            reply = site.client.request(method, path, Accept="text/html")
             if reply.status != status:
                 sys.exit(f"{method} {path}: {reply.status} in place of {status}")
             (pages / f"{name}.html").write_bytes(reply.body)

@@ -93,7 +93,6 @@ FILES = {
             "{% set link = '[wsgiref](https://docs.python.org/3/)' %}\n"
             "{% set runs = 'wsgiref' %}\n"
             "{% set requirements = [] %}\n"
-            "{% set untyped = [] %}\n"
             "{% set concurrency = 'one request at a time' %}\n"
             "{% set pass = 'proxy' %}\n"
         ),

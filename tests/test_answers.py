@@ -100,6 +100,7 @@ BAD_SLUGS = {
     "tests": "tests-api",
     "deploy": "deploy-api",
     "conftest": "conftest-api",
+    "lock": "lock-api",
     "pip": "pip-api",
     "app": "app-api",
     # users and units of every server, directories that Windows does not know

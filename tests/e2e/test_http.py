@@ -130,6 +130,29 @@ def test_errors_are_pages_for_people_and_json_for_programs(
         assert all(reply[name] for name in SECURITY)
 
 
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
+        ("application/json, text/html", "text/html"),
+        ("text/html;q=0.9, application/json", "application/problem+json"),
+        ("application/json, text/plain, */*", "application/problem+json"),
+        ("image/avif,image/webp,*/*;q=0.8", "application/problem+json"),
+        ("*/*", "application/problem+json"),
+        (None, "application/problem+json"),
+    ],
+)
+def test_nginx_and_the_application_choose_the_same_form(
+    client: Client, accept: str | None, kind: str
+) -> None:
+    """A page for those who name HTML, as browsers do; JSON for curl and libraries."""
+    headers = {} if accept is None else {"Accept": accept}
+    for path in ("/none", "/static/none"):  # the second one is an error of nginx
+        reply = client.get(path, **headers)
+        form = (reply["Content-Type"] or "").partition(";")[0]
+        assert (reply.status, form) == (404, kind), path
+
+
 def test_the_application_knows_the_real_client_host_and_scheme(client: Client) -> None:
     """And makes its links and redirects of them."""
     scheme = "https" if client.tls else "http"
@@ -161,7 +184,10 @@ def test_raw_bytes_in_the_request_line_are_refused_with_our_page(
     client: Client, path: str
 ) -> None:
     """On all servers alike, and with a line in the log."""
-    lines = f"GET {path} HTTP/1.1\r\nHost: {client.host}\r\nConnection: close\r\n\r\n"
+    lines = (
+        f"GET {path} HTTP/1.1\r\nHost: {client.host}\r\nAccept: text/html\r\n"
+        "Connection: close\r\n\r\n"
+    )
     head, _, body = client.raw(lines.encode()).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert all(f"\r\n{name}: ".encode() in head for name in SECURITY)
@@ -260,7 +286,7 @@ def test_too_large_a_body_is_413(client: Client) -> None:
     """Said before it is sent, as a clean answer of ours."""
     length = 17 << 20
     request = (
-        f"POST /trial/upload HTTP/1.1\r\nHost: {client.host}\r\n"
+        f"POST /trial/upload HTTP/1.1\r\nHost: {client.host}\r\nAccept: text/html\r\n"
         f"Content-Length: {length}\r\n\r\n"
     )
     answer = client.raw(request.encode() + b"x" * 1000, timeout=0.5).decode()

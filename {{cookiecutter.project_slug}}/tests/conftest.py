@@ -4,7 +4,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import lock
 import pytest
+
+if problems := [*lock.problems()]:  # before a package is imported that is not there
+    pytest.exit("\n".join(problems), returncode=pytest.ExitCode.USAGE_ERROR)
+
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 

@@ -55,8 +55,8 @@ def test_a_secure_cookie_over_plain_http_is_logged_once(
     warn_of_lost_cookie.cache_clear()
     for _ in range(2):
         app = create_app({"TESTING": True, "SESSION_COOKIE_SECURE": True})
-        app.add_url_rule("/login", view_func=login)
-        app.test_client().get("/login", base_url=f"{scheme}://localhost")
+        app.add_url_rule("/cookie", view_func=login)
+        app.test_client().get("/cookie", base_url=f"{scheme}://localhost")
     warnings = [record for record in caplog.records if record.name == logger.name]
     assert len(warnings) == (scheme == "http")
     assert all("SESSION_COOKIE_SECURE" in record.message for record in warnings)

@@ -25,11 +25,14 @@ from {{ cookiecutter.__package }}.log import Formatter, wanted
 CRASH = """
 import logging, sys
 from {{ cookiecutter.__package }} import create_app
-app = create_app(dict(ENV=sys.argv[1], SECRET_KEY="of this test"))
+level = dict(production="INFO", development="DEBUG")[sys.argv[1]]
+app = create_app(
+    dict(ENV=sys.argv[1], SECRET_KEY="x" * 20, LOG_LEVEL=level, TRUSTED_HOSTS=None)
+)
 app.add_url_rule("/crash", view_func=lambda: 1 // 0)
 logging.getLogger("some.library").debug("noise")
 headers = dict([("X-Request-ID", "id-of-the-request")])
-app.test_client().get("/crash", headers=headers, base_url="http://localhost")
+app.test_client().get("/crash", headers=headers)
 logging.getLogger("some.library").warning("outside")
 """
 
@@ -81,7 +84,7 @@ PRINT = """
 import sys, threading, warnings
 from {{ cookiecutter.__package }} import create_app, lines
 lines.capture()
-create_app(dict(ENV="production", SECRET_KEY="of this test"))
+create_app(dict(ENV="production", SECRET_KEY="of this test", LOG_LEVEL="INFO"))
 print("one\\ntwo")
 print("three", file=sys.stderr)
 sys.stdout.buffer.write(b"four \\xff\\n")
@@ -102,7 +105,7 @@ def test_what_is_printed_and_what_nothing_handles_becomes_json(
     command = [sys.executable, "-c", PRINT]
     records = journal_of(tmp_path / "log", command)
     messages = [record["message"] for record in records]
-    assert messages[:4] == ["one", "two", "three", "four \\xff"]
+    assert messages[:4] == ["one", "two", "three", "four \\xff"], str(records)
     assert "UserWarning: five" in messages[4]
     assert "seven" in messages
     exceptions = [record["exc_info"] for record in records if "exc_info" in record]
@@ -113,9 +116,17 @@ def test_what_is_printed_and_what_nothing_handles_becomes_json(
         assert record["level"] == levels.get(record["logger"], "WARNING")
 
 
+# Whether there are faults is not of interest here.
+CHECK = """
+from {{ cookiecutter.__package }} import __main__
+__main__.faults = lambda create: []
+__main__.main()
+"""
+
+
 def test_messages_of_the_command_are_json_in_the_journal(tmp_path: Path) -> None:
     """Those of `--check`, and those that say why it does not start."""
-    command = [sys.executable, "-m", create_app.__module__]
+    command = [sys.executable, "-c", CHECK]
     (record,) = journal_of(tmp_path / "one", [*command, "--env=testing", "--check"])
     assert record["level"] == "INFO"
     assert "would start" in record["message"]
@@ -148,8 +159,9 @@ def records_of(path: Path) -> list[dict[str, Any]]:
     """Return the records in a file; each line has a priority that fits its level."""
     priorities = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 3}
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        assert re.match(r"<[0-7]>\{", line), line
+    text = path.read_text(encoding="utf-8")
+    for line in text.splitlines():
+        assert re.match(r"<[0-7]>\{", line), text
         record = json.loads(line[3:])
         assert int(line[1]) == priorities[record["level"]], line
         assert datetime.fromisoformat(record["time"]).tzinfo, line
@@ -185,7 +197,7 @@ def test_the_server_writes_json_only(settings_file: Callable[..., Path]) -> None
 
     So it does if systemd cannot be told that it is ready.
     """
-    settings = settings_file(SECRET_KEY="of this test, and long enough")
+    settings = settings_file(SECRET_KEY="of this test", LOG_LEVEL="INFO")
     with tempfile.TemporaryDirectory() as name, socket.socket(socket.AF_UNIX) as s:
         log, address = Path(name, "log"), f"{name}/socket"
         s.bind(address)
@@ -218,6 +230,7 @@ def test_the_server_writes_json_only(settings_file: Callable[..., Path]) -> None
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(timeout=10)
+            sys.stdout.write(log.read_text(encoding="utf-8"))  # shown after a failure
         levels = {record["level"] for record in records_of(log)}
         assert levels & {"WARNING", "ERROR"}
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -478,6 +479,43 @@ def test_flask_debug_is_refused_in_production(
     if code:
         assert result.stderr.startswith("Error: FLASK_DEBUG: must not be set in prod")
         assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("way", "environment"),
+    [
+        ("--debug", "development"),
+        ("--no-debug", "production"),
+        ("variable", "production"),
+        ("file", "production"),
+    ],
+)
+def test_flask_debug_means_development_if_it_is_typed(
+    way: str,
+    environment: str,
+    variables: Variables,
+    settings_file: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As with the command of the service; but not where a settings file is named."""
+    command = [sys.executable, "-m", "flask", "--app", create_app.__module__]
+    if way == "variable":
+        monkeypatch.setenv("FLASK_DEBUG", "1")
+    else:
+        command.append("--debug" if way == "file" else way)
+    if way == "file":
+        variables(CFG=str(settings_file(SECRET_KEY="of this test, and long enough")))
+    result = subprocess.run(
+        [*command, "config"], capture_output=True, check=False, text=True, timeout=30
+    )
+    if environment == "production":
+        assert result.returncode == 2
+        assert " must " in result.stderr
+        assert f"{PREFIX}_ENV=development" in result.stderr
+    else:
+        assert result.returncode == 0
+        assert re.search(r"^ENV +'development'", result.stdout, re.MULTILINE)
+        assert re.search(r"^DEBUG +True", result.stdout, re.MULTILINE)
 
 
 def test_the_file_and_the_variable_mean_the_same(

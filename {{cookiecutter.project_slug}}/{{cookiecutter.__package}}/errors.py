@@ -1,9 +1,11 @@
-"""Respond to errors with a page, or with problem details for JSON clients."""
+"""Respond to errors with a page for browsers, or with problem details for programs."""
 
 import json
+import re
 
-from flask import Flask, render_template, request
+from flask import Flask, current_app, render_template, request
 from flask.typing import ResponseReturnValue
+from markupsafe import escape
 from werkzeug.exceptions import HTTPException
 
 from .proxy import current_request_id
@@ -17,20 +19,22 @@ def init_app(app: Flask) -> None:
 
 
 def answer(error: HTTPException) -> ResponseReturnValue:
-    """Return the error in the form that the Accept header prefers.
+    """Return the error as a page if the client names HTML, as browsers do.
 
-    Headers of the error are kept: Allow, Retry-After, WWW-Authenticate.
+    Programs send ``*/*`` or no Accept header, and get problem details, as do those that
+    name JSON. Headers of the error are kept: Allow, Retry-After, WWW-Authenticate.
     """
     response = error.get_response()
     if error.response is not None:  # made by a view
         return response
     response.vary.add("Accept")
     accepted = request.accept_mimetypes.best_match(
-        ["text/html", PROBLEM, "application/json"], default="text/html"
+        [PROBLEM, "text/html", "application/json"], default=PROBLEM
     )
     if accepted == "text/html":
-        response.set_data(render_template("error.html", error=error))
-        return response
+        if page := render(error):
+            response.set_data(page)
+        return response  # otherwise it holds the plain page of Werkzeug
     problem = {
         "type": "about:blank",  # RFC 9457, 4.2.1: no more than the status code
         "title": error.name,
@@ -42,3 +46,22 @@ def answer(error: HTTPException) -> ResponseReturnValue:
     response.set_data(json.dumps(known))
     response.content_type = PROBLEM
     return response
+
+
+def render(error: HTTPException) -> str | None:
+    """Return the page; None, and a line in the log, if the templates cannot show it."""
+    try:
+        page = render_template("error.html", error=error)
+    except Exception:
+        current_app.logger.exception("error.html: cannot be rendered")
+        return None
+    # A base.html without the blocks of error.html drops its text.
+    said = rf"\b{error.code}\b|{re.escape(escape(error.name))}"
+    if re.search(said, page.rpartition("</title>")[2], re.IGNORECASE):
+        return page
+    current_app.logger.error(
+        "error.html: shows neither %s nor %r; do its blocks exist in base.html?",
+        error.code,
+        error.name,
+    )
+    return None

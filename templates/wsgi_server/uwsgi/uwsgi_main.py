@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import pyuwsgi
+import pyuwsgi  # type: ignore[import-not-found]  # has no types
 
 
 def main(output: int | None) -> None:

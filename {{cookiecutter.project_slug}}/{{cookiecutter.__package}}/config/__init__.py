@@ -12,6 +12,7 @@ from traceback import extract_tb
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from flask import Flask
 from flask.cli import ScriptInfo
 from flask.helpers import get_debug_flag
@@ -141,8 +142,10 @@ def choose_environment(given: Mapping[str, Any]) -> str:
         variable = "ENV"
     elif given.get("TESTING"):
         environment = "testing"
+    elif named := os.environ.get(variable):
+        environment = named
     else:
-        environment = os.environ.get(variable) or "production"
+        environment = "development" if is_flask_debug() else "production"
     if environment not in ENVIRONMENTS:
         names = ", ".join(ENVIRONMENTS)
         message = (
@@ -150,6 +153,23 @@ def choose_environment(given: Mapping[str, Any]) -> str:
         )
         raise ConfigError(message)
     return environment
+
+
+def is_flask_debug() -> bool:
+    """Tell whether somebody typed `flask --debug`, and there is no settings file.
+
+    The variable FLASK_DEBUG does not count, since it may be left over on a server.
+    There, a settings file is named.
+    """
+    if os.environ.get(f"{PREFIX}_CFG"):
+        return False
+    context = click.get_current_context(silent=True)
+    while context is not None:
+        typed = context.get_parameter_source("debug") is ParameterSource.COMMANDLINE
+        if typed and isinstance(context.obj, ScriptInfo):
+            return get_debug_flag()  # false after --no-debug
+        context = context.parent
+    return False
 
 
 def choose_file(given: Mapping[str, Any], environment: str) -> Path | None:

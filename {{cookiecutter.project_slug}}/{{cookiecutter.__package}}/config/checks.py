@@ -83,6 +83,8 @@ ADVICE = (
     "python3 -c 'import secrets; print(secrets.token_hex(32))'"
 )
 
+WAY_OUT = "or, to develop, set {{ cookiecutter.__prefix }}ENV=development"
+
 # From which likeness on an unknown name is taken for a known one.
 WITH_PREFIX, WITHOUT_PREFIX = 0.7, 0.85
 
@@ -129,7 +131,7 @@ def problems_of_production(
         yield f"DEBUG ({origin['DEBUG']}): must be false in production, not True"
     key, old_keys = config["SECRET_KEY"], config["SECRET_KEY_FALLBACKS"]
     if not key:
-        yield f"SECRET_KEY: must be set in production: {ADVICE}"
+        yield f"SECRET_KEY: must be set in production: {ADVICE}; {WAY_OUT}"
         if "SECRET_KEY" in os.environ:
             yield f"the variable SECRET_KEY has no effect: its name must be {VARIABLE}"
     elif is_placeholder(key):
