@@ -14,7 +14,9 @@ from tests import projects
 from tests.projects import LAYOUTS, SERVERS, Project
 
 # What these tests need is Linux's: systemd, and terminals.
-collect_ignore = [] if sys.platform == "linux" else ["e2e", "test_interrupts.py"]
+collect_ignore: list[str] = (
+    [] if sys.platform == "linux" else ["e2e", "test_interrupts.py"]
+)
 
 Bake = Callable[..., Project]
 
