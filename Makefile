@@ -6,7 +6,7 @@ ARGS ?=
 CODE := benchmarks hooks scripts tests
 NPM := PATH="$(CURDIR)/judges/.venv/bin:$$PATH" npm --prefix judges --silent
 
-.PHONY: help demo test test-slow e2e judge bench lint format lock hooks clean
+.PHONY: help demo test test-slow e2e judge mutants bench lint format lock hooks clean
 
 help:  ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ e2e: .venv/done  ## Run the end-to-end tests under systemd (as root; make e2e AR
 
 judge: judges/.venv/done  ## Check everything with external tools (as root)
 	judges/.venv/bin/python -m scripts.judge
+
+mutants: .venv/done  ## Change a project's code, its tests must fail (make mutants ARGS=log.py)
+	$(BIN)/python -m scripts.mutants $(ARGS)
 
 bench: .venv/done  ## Measure the cost (as root; make bench ARGS="bake start")
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -40,7 +40,7 @@ def read_until(terminal: int, text: str) -> str:
     """Return what a terminal shows up to a text; wait at most 20 seconds for more."""
     shown = ""
     while text not in shown:
-        ready, _, _ = select.select([terminal], [], [], 20)
+        ready, _, _ = select.select([terminal], (), (), 20)
         assert ready, shown
         shown += os.read(terminal, 4096).decode(errors="replace")
     return shown

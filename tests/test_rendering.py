@@ -34,11 +34,10 @@ PKG/static/icon.svg PKG/static/style.css
 PKG/templates/base.html PKG/templates/description.html PKG/templates/error.html
 PKG/templates/home.html PKG/templates/name.html
 tests/conftest.py tests/lock.py tests/test_check.py tests/test_config.py
-tests/test_csp.py
-tests/test_deploy.py tests/test_errors.py tests/test_factory.py tests/test_headers.py
-tests/test_health.py
-tests/test_installer.py tests/test_log.py tests/test_main.py tests/test_pages.py
-tests/test_proxy.py tests/test_settings.py
+tests/test_csp.py tests/test_deploy.py tests/test_errors.py tests/test_factory.py
+tests/test_headers.py tests/test_health.py tests/test_installer.py tests/test_lines.py
+tests/test_log.py tests/test_main.py tests/test_pages.py tests/test_proxy.py
+tests/test_settings.py
 """
 
 CHOSEN = {

@@ -249,6 +249,7 @@ def test_the_config_command_shows_values_and_layers(
     hosts = ("pg://me:hidden@4@db/x?token=hidden", 1)
     given = {"ENV": "testing", "CFG": path, "ADDED": True, "HOSTS": hosts}
     app = create_app(given | {"NESTED": {"db_pass": "hidden"}})
+    app.config["LATER"] = 1
     output = FlaskCliRunner(app).invoke(args=["config"]).output
     lines = {line.split()[0]: line for line in output.splitlines()}
     assert set(lines) == set(app.config)
@@ -262,6 +263,7 @@ def test_the_config_command_shows_values_and_layers(
     limit = app.config["MAX_CONTENT_LENGTH"]
     assert lines["MAX_CONTENT_LENGTH"].endswith(f"{limit}  (default)")
     assert lines["MAX_COOKIE_SIZE"].endswith("(Flask)")
+    assert lines["LATER"].endswith("1  (set in code)")
 
 
 def test_flask_shows_a_mistake_in_the_settings_as_one_line() -> None:

@@ -1,5 +1,6 @@
 """Load balancers and operators learn the state of the service."""
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -14,7 +15,9 @@ def test_healthz_reports_a_live_process(client: FlaskClient) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_readyz_runs_the_added_checks(app: Flask, client: FlaskClient) -> None:
+def test_readyz_runs_the_added_checks(
+    app: Flask, client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
     """One failed check makes it 503; the reason is for the log only."""
 
     def fail() -> None:
@@ -22,11 +25,18 @@ def test_readyz_runs_the_added_checks(app: Flask, client: FlaskClient) -> None:
         raise ConnectionError(message)
 
     app.extensions["readiness"].clear()
-    assert client.get("/readyz").status_code == 200
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.get_json() == {"status": "ok", "checks": {}}
     health.add_check(app, "cache", lambda: None)
     health.add_check(app, "database", fail)
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.get_json()["checks"] == {"cache": "ok", "database": "failed"}
+    checks = {"cache": "ok", "database": "failed"}
+    assert answer.get_json() == {"status": "unavailable", "checks": checks}
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "WARNING" in caplog.text
+    assert "not ready: database\nTraceback" in caplog.text
+    assert "secret address of the database" in caplog.text
     assert "secret" not in answer.text
     assert client.get("/healthz").status_code == 200

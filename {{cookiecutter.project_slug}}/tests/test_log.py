@@ -325,3 +325,50 @@ def test_the_tests_see_what_is_logged(
     """Pytest's own fixture works."""
     app.logger.warning("seen")
     assert "seen" in caplog.text
+
+
+def test_text_has_time_level_logger_message_and_request_id(app: Flask) -> None:
+    """Without a request, a hyphen stands for its ID."""
+    one, two = record(logging.INFO), record(logging.INFO)
+    one.created = two.created = 1.5
+    formatter = Formatter("text")
+    start = "1970-01-01T00:00:01.500+00:00 INFO    x: the message"
+    assert formatter.format(one) == f"{start} [-]"
+    app.config["LOG_FORMAT"] = "text"
+    with app.test_request_context(headers={"X-Request-ID": "id-of-the-request"}):
+        assert formatter.format(two) == f"{start} [id-of-the-request]"
+
+
+def test_a_process_without_logging_gets_it_at_the_lowest_level_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first application sets it up, the others only lower the level."""
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    captured: list[bool] = []
+    monkeypatch.setattr(
+        logging, "captureWarnings", lambda *, capture: captured.append(capture)
+    )
+    levels = []
+    for level in ("WARNING", "DEBUG", "ERROR"):
+        create_app({"TESTING": True, "LOG_FORMAT": "text", "LOG_LEVEL": level})
+        levels.append(root.level)
+    assert levels == [logging.WARNING, logging.DEBUG, logging.DEBUG]
+    (handler,) = root.handlers
+    assert handler.format(record(logging.INFO)).endswith("x: the message [-]")
+    assert handler.filters == [wanted]
+    assert captured == [True]
+
+
+def test_a_process_that_logs_already_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever mounts the application decides."""
+    root = logging.getLogger()
+    own = logging.NullHandler()
+    monkeypatch.setattr(root, "handlers", [own])
+    monkeypatch.setattr(root, "level", logging.ERROR)
+    create_app({"TESTING": True, "LOG_LEVEL": "DEBUG"})
+    assert root.handlers == [own]
+    assert root.level == logging.ERROR

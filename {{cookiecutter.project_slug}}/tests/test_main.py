@@ -183,6 +183,18 @@ def test_debug_is_refused_in_production(
     assert "--debug: must not be used" in only_line_of(arguments, capsys)
 
 
+@pytest.mark.parametrize("env", ["development", "testing"])
+def test_debug_means_development_unless_an_environment_is_named(
+    env: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host and the port reach the development server, too."""
+    given: list[object] = []
+    monkeypatch.setattr(__main__, "develop", lambda *all_of: given.extend(all_of))
+    named = [] if env == "development" else ["--env", env]
+    main(["--debug", "--host", "::1", "--port", "1", *named])
+    assert given == ["::1", 1, {"ENV": env}]
+
+
 def test_the_development_server_does_not_depend_on_variables_of_flask(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -65,20 +65,47 @@ def test_a_chunked_body_arrives_whole_or_is_refused(
     assert status != 200 or answer.text == str(size)
 
 
-@pytest.mark.parametrize("hops", [0, 1])
-def test_scheme_and_host_are_taken_from_the_named_hops_only(hops: int) -> None:
-    """Forged X-Forwarded-Prefix, -Port and Forwarded are ignored."""
-    app = create_app({"TESTING": True, "PROXY_HOPS": hops})
-    app.add_url_rule("/seen", view_func=lambda: request.url)
+SEEN_BEHIND = [
+    "http://localhost/seen 127.0.0.1",
+    "https://near.test/seen 192.0.2.1",
+    "http://far.test/seen 192.0.2.2",
+]
+
+
+@pytest.mark.parametrize("hops", [0, 1, 2])
+def test_scheme_host_and_address_are_taken_from_the_named_hops_only(hops: int) -> None:
+    """The last hop is the nearest; what stands before those named is forged."""
     forwarded = {
-        "X-Forwarded-Proto": "gopher, https",
-        "X-Forwarded-Host": "evil.test, named.test",
-        "X-Forwarded-Prefix": "/evil",
-        "X-Forwarded-Port": "666",
-        "Forwarded": "for=6.6.6.6;host=evil.test;proto=gopher",
+        "X-Forwarded-Proto": "gopher, http, https",
+        "X-Forwarded-Host": "evil.test, far.test, near.test",
+        "X-Forwarded-For": "6.6.6.6, 192.0.2.2, 192.0.2.1",
     }
-    seen = app.test_client().get("/seen", headers=forwarded).text
-    assert seen == ("https://named.test/seen" if hops else "http://localhost/seen")
+    assert seen_behind(hops, forwarded) == SEEN_BEHIND[hops]
+
+
+@pytest.mark.parametrize("hops", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Forwarded-Prefix", "/evil, /evil, /evil"),
+        ("X-Forwarded-Port", "666, 666, 666"),
+        ("X-Forwarded-Server", "evil.test, evil.test, evil.test"),
+        ("Forwarded", "for=6.6.6.6;host=evil.test;proto=gopher"),
+        ("X-Real-IP", "6.6.6.6"),
+    ],
+)
+def test_other_forwarded_headers_change_nothing(
+    hops: int, name: str, value: str
+) -> None:
+    """They arrive as the client has sent them."""
+    assert seen_behind(hops, {name: value}) == SEEN_BEHIND[0]
+
+
+def seen_behind(hops: int, headers: dict[str, str]) -> str:
+    """Return the URL and the client address of a request as a view sees them."""
+    app = create_app({"TESTING": True, "PROXY_HOPS": hops})
+    app.add_url_rule("/seen", view_func=lambda: f"{request.url} {request.remote_addr}")
+    return app.test_client().get("/seen", headers=headers).text
 
 
 @pytest.mark.parametrize(

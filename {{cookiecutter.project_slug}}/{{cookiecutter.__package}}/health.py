@@ -11,7 +11,8 @@ Check = Callable[[], object]
 
 def init_app(app: Flask) -> None:
     """Register `/healthz` and `/readyz`, with no readiness checks yet."""
-    app.extensions["readiness"] = {}
+    checks: dict[str, Check] = {}
+    app.extensions["readiness"] = checks
     app.register_blueprint(bp)
 
 
