@@ -127,7 +127,6 @@ MISTAKES = [
     ("uwsgi", "my_service/uwsgi.ini", "= 65535", "= 4096"),
     ("uwsgi", "deploy/nginx.conf", "uwsgi_pass ", "proxy_pass http://"),
     ("waitress", "deploy/nginx.conf", "read_timeout 30s", "read_timeout 60s"),
-    ("waitress", "deploy/nginx.conf", "size 16m", "size 17m"),
     ("waitress", "deploy/nginx.conf", "alias /srv/NAME/current", "alias /srv"),
     ("waitress", "deploy/nginx.conf", "example.com", "example.org"),
     ("uwsgi", "deploy/nginx.conf", "_HOST $host", "_HOST $http_x_forwarded_host"),

@@ -246,3 +246,24 @@ def test_a_backup_is_restored(service: Service) -> None:
     assert service.machine.read(paths[1]) == settings
     assert service.client.get("/").status == 200
     service.run("rm", f"{slug}.tar.gz", paths[0])
+
+
+def test_the_largest_body_has_one_place(service: Service) -> None:
+    """The settings of the machine; nginx follows at the next installation."""
+    slug, client = service.project.slug, service.client
+    settings = f"/etc/{slug}/settings.cfg"
+    before = service.machine.read(settings)
+    body = b"x" * (20 << 20)
+    assert client.request("POST", "/trial/echo", body).status == 413
+    service.machine.write(settings, f"{before}MAX_CONTENT_LENGTH = 24 * 1024 * 1024\n")
+    try:
+        service.systemctl("reload", check=False)
+        line = f"MAX_CONTENT_LENGTH (file {settings}): 25165824 has no effect"
+        assert line in service.journal("--lines=20")
+        assert client.get("/healthz").status == 200
+        service.upgrade()
+        assert client.request("POST", "/trial/echo", body).status == 200
+    finally:
+        service.machine.write(settings, before)
+        service.upgrade()
+    assert client.request("POST", "/trial/echo", body).status == 413

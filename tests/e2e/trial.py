@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 import sqlite3
 import time
 from pathlib import Path
@@ -145,6 +146,17 @@ def login() -> str:
 def user() -> str:
     """Say who has logged in."""
     return str(session.get("user"))
+
+
+@bp.get("/connect")
+def connect() -> str:
+    """Say whether a TCP service of the machine can be reached."""
+    try:
+        address = ("127.0.0.1", request.args.get("port", 0, int))
+        socket.create_connection(address, timeout=5).close()
+    except OSError:
+        return "no"
+    return "yes"
 
 
 @bp.get("/crash")

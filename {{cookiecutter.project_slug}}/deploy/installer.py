@@ -33,7 +33,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -1140,6 +1140,34 @@ def check_release(release: Path, hosts: State) -> None:
         raise DeployError(message) from error
 
 
+def largest_body(release: Path) -> str | None:
+    """Return the effective MAX_CONTENT_LENGTH as nginx writes it; None if unknown."""
+    package = package_of_release(release)
+    code = (
+        f"import flask, sys; from {package}.config import load_config; "
+        f"app = flask.Flask({package!r}); load_config(app, sys.argv[1]); "
+        "print(app.config['MAX_CONTENT_LENGTH'] or 0)"
+    )
+    command = (release / "bin" / "python", "-I", "-c", code)
+    settings = settings_file(release / "deploy")
+    found = run("runuser", "-u", own.name, "--", *command, settings, check=False)
+    if found.returncode or not found.stdout.strip().isdecimal():
+        return None
+    number = int(found.stdout)
+    mebibytes, rest = divmod(number, 1 << 20)
+    return str(number) if rest or not number else f"{mebibytes}m"
+
+
+def fit_body(sites: Sites, body: str | None) -> Sites:
+    """Have nginx take bodies as large as the application does."""
+    if body is None:
+        return sites
+    line = r"(?m)^(\s*client_max_body_size) .+;"
+    text = re.sub(line, rf"\1 {body};", sites.text)
+    states = sites.states | {AVAILABLE / own.name: {"text": text}}
+    return replace(sites, text=text, states=states)
+
+
 def stop_check() -> None:
     """End the check, if it runs: systemd-run leaves it behind when it ends itself."""
     run("systemctl", "stop", own.check, check=False)
@@ -1229,6 +1257,8 @@ class Switch:
             names = " ".join(names_of(self.sites.text))
             step(f"install the nginx site for {names}", self.install_sites)
             step("load it into nginx", self.load_sites)
+            if not start:  # the same setting may have changed both
+                step(f"reload {own.name}", self.reload)
 
     def install_units(self) -> None:
         """Install the units of the release, for this and each boot."""
@@ -1253,6 +1283,16 @@ class Switch:
         """
         try:
             restart(*units)
+        except Interrupted:
+            raise
+        except DeployError as error:
+            raise ServiceError(str(error)) from error
+
+    @staticmethod
+    def reload() -> None:
+        """Have the service load its settings again."""
+        try:
+            run("systemctl", "reload", own.service)
         except Interrupted:
             raise
         except DeployError as error:
@@ -1426,6 +1466,8 @@ def install(number: str, step: Step) -> None:
                 step(f"make {release}", build, release, digest)
         with undone_by(lambda: discard(release) if fresh else None):
             step("validate the release and the settings", check_release, release, hosts)
+            if not step.dry_run:
+                sites = fit_body(sites, largest_body(release))
         with undone_by(lambda: restore(old)), explained_by(watch):
             Switch(release, deploy, hosts, sites).do(step)
             step("request it through nginx", check_health, sites.text, release)

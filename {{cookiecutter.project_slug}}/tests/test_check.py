@@ -149,3 +149,41 @@ def test_a_factory_that_fails_is_named(app: Flask) -> None:
     [line] = faults(create)
     assert line.startswith("create_app: KeyError: 'NO_SUCH_SETTING' (")
     assert f"{FILE}:" in line
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted", "fits"),
+    [
+        ("16m", 16 * 1024**2, True),
+        ("17825792", 16 * 1024**2, True),
+        ("16m", 16 * 1024**2 + 1, False),
+        ("16m", None, False),
+        ("512k", 1024**2, False),
+        ("1g", 1024**3, True),
+        ("0", None, True),
+        ("0", 1, True),
+    ],
+)
+def test_a_body_that_nginx_refuses_first_is_a_fault(
+    body: str, wanted: int | None, *, fits: bool, tmp_path: Path
+) -> None:
+    """The line names both limits, and what makes them agree."""
+    site = tmp_path / "site"
+    site.write_text(f"    client_max_body_size {body};\n")
+    config = {"ENV": "testing", "MAX_CONTENT_LENGTH": wanted}
+    found = faults(lambda: create_app(config), str(site))
+    if fits:
+        assert found == []
+    else:
+        [line] = found
+        assert line.startswith(f"MAX_CONTENT_LENGTH (create_app): {wanted} ")
+        assert str(site) in line
+        assert "run deploy/install" in line
+
+
+def test_a_site_that_cannot_be_read_is_a_fault(app: Flask, tmp_path: Path) -> None:
+    """Otherwise nothing would be compared, and nobody told."""
+    site = tmp_path / "none"
+    assert faults(lambda: app, str(site)) == [
+        f"--nginx {site}: No such file or directory"
+    ]

@@ -1,5 +1,6 @@
 """The files in deploy/ are one set, which the server and the settings match."""
 
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -29,6 +30,7 @@ def read_nginx(name: str) -> str:
 SERVICE = read(DEPLOY / f"{NAME}.service").replace("%p", NAME)
 SOCKET = read(DEPLOY / f"{NAME}.socket").replace("%p", NAME)
 NGINX = read_nginx("nginx.conf")
+DEFAULT = read_nginx("nginx-default.conf")
 INSTALLER = read(DEPLOY / "installer.py")
 
 
@@ -62,6 +64,16 @@ def server_files(app: Flask) -> str:
     return "\n".join(read(path) for path in paths if path.exists())
 
 
+def at_once(app: Flask) -> int:
+    """Return how many requests are handled at the same time."""
+    numbers = re.findall(
+        r"^(?:workers|processes|threads) = (\d+)$",
+        server_files(app),
+        re.IGNORECASE | re.MULTILINE,
+    )
+    return math.prod(map(int, numbers))
+
+
 def test_nginx_connects_to_the_socket_of_systemd() -> None:
     """Only nginx may connect."""
     [path] = values(SOCKET, "ListenStream")
@@ -90,7 +102,8 @@ def test_the_unit_runs_the_installed_command_as_the_user_of_the_service() -> Non
     assert values(SERVICE, "User") == [NAME]
     assert settings == f"/etc/{NAME}/settings{layout.ENDING}"
     check, reload = values(SERVICE, "ExecReload")
-    assert check == f"{command} --settings {settings} --check"
+    site = f"/etc/nginx/sites-available/{NAME}"
+    assert check == f"{command} --settings {settings} --check --nginx {site}"
     assert reload == "/bin/kill -HUP $MAINPID"
 
 
@@ -111,11 +124,62 @@ def test_each_one_waits_longer_than_the_one_before_it(app: Flask) -> None:
     assert waits == sorted(set(waits)), waits
 
 
-def test_nginx_takes_as_large_a_body_as_the_application(production: Flask) -> None:
-    """Of two limits, only the smaller one has an effect."""
-    [limit] = values(NGINX, "client_max_body_size")
-    assert size(limit) == production.config["MAX_CONTENT_LENGTH"]
-    assert size(limit) == production.config["MAX_FORM_MEMORY_SIZE"]
+def test_nginx_waits_for_clients_as_long_in_each_direction() -> None:
+    """The default server reads the headers: it knows the same limits."""
+    client = {
+        value
+        for name in ("client_header_timeout", "client_body_timeout", "send_timeout")
+        for value in values(NGINX + DEFAULT, rf"(?<!_){name}")
+    }
+    assert len(client) == 1, client
+    service = {
+        seconds(NGINX, rf"(?:proxy|uwsgi)_{name}_timeout") for name in ("read", "send")
+    }
+    assert len(service) == 1, service
+
+
+def test_all_servers_of_nginx_listen_on_the_same_ports() -> None:
+    """On the standard ports, which URLs do not name."""
+    ports = [set(re.findall(r"listen (?:\[::\]:)?(\d+)", t)) for t in (NGINX, DEFAULT)]
+    assert ports[0] == ports[1] <= {"80", "443"}
+
+
+def test_the_service_never_counts_as_dead() -> None:
+    """Each request tries it again, and systemd restarts it without a limit."""
+    assert set(re.findall(r"max_fails=(\d+)", NGINX)) == {"0"}
+    assert values(SERVICE, "StartLimitIntervalSec") == ["0"]
+    assert int(values(SERVICE, "RestartSec")[0]) <= LONGEST_WAIT
+
+
+def test_no_other_account_reads_what_the_service_writes() -> None:
+    """Sessions, uploads and databases are private by default."""
+    assert values(SERVICE, "StateDirectoryMode") == ["0700"]
+    assert values(SERVICE, "UMask") == ["0077"]
+
+
+def test_the_unit_leaves_room_for_all_threads(app: Flask) -> None:
+    """With those of a reload, when old and new processes overlap."""
+    requests = at_once(app)
+    [tasks] = values(SERVICE, "TasksMax")
+    assert 2 * requests < int(tasks) <= 64 * requests
+    number = "one request" if requests == 1 else f"{requests} requests"
+    text = " ".join(read(DEPLOY / "README.md").split())
+    assert f"The service handles {number} at a time" in text
+    # A connection that waits would hold a thread during a restart.
+    assert set(values(server_files(app), "keepalive")) <= {"0"}
+
+
+def test_clients_are_told_to_return_after_the_same_time(app: Flask) -> None:
+    """Whether nginx refuses a request, or the application."""
+    [nginx] = re.findall(r"^ +503 (\d+);$", NGINX, re.MULTILINE)
+    code = read(Path(app.root_path, "proxy.py"))
+    assert set(re.findall(r"retry_after=(\d+)", code)) == {nginx}
+
+
+def test_nginx_gets_the_limit_of_the_application() -> None:
+    """In one line, which `deploy/install` changes."""
+    assert len(values(NGINX, "client_max_body_size")) == 1
+    assert "app.config['MAX_CONTENT_LENGTH']" in INSTALLER
 
 
 def test_the_server_takes_headers_as_long_as_nginx(app: Flask) -> None:
@@ -137,8 +201,7 @@ def test_the_table_of_limits_is_true(production: Flask) -> None:
     """The README names the limits that nginx and the application have."""
     text = read(DEPLOY / "README.md").partition("## Limits")[2]
     table = dict(re.findall(r"^\| ([^|]+) \| ([0-9]+[^|]*) \|", text, re.MULTILINE))
-    default = read_nginx("nginx-default.conf")
-    buffers = values(NGINX + default, "large_client_header_buffers")
+    buffers = values(NGINX + DEFAULT, "large_client_header_buffers")
     assert len(set(buffers)) == 1
     number, line = buffers[0].split()
     response = values(NGINX, r"\w+_buffer_size")[0]
@@ -167,6 +230,8 @@ def test_the_queue_is_longer_than_what_nginx_passes_on(app: Flask) -> None:
     queues = values(SOCKET, "Backlog")
     queues += re.findall(r"^ *backlog ?= ?(\d+)", server_files(app), re.MULTILINE)
     assert min(int(queue) for queue in queues) > passed > 0
+    for queue in values(server_files(app), "listen"):  # uWSGI's
+        assert passed <= int(queue) <= min(map(int, queues)), "net.core.somaxconn"
 
 
 def test_nginx_and_the_application_answer_to_the_same_names(production: Flask) -> None:

@@ -251,3 +251,13 @@ def test_a_command_gets_the_sandbox_of_the_unit() -> None:
     assert {f"{name}={value}" for name, value in kept} <= {*given}
     names = {option.partition("=")[0] for option in given}
     assert names.isdisjoint({"ExecStart", "ExecReload", "Type", "Restart", "X"})
+
+
+def test_nginx_takes_bodies_as_large_as_the_application() -> None:
+    """The number is that of the settings on the machine."""
+    available = installer.AVAILABLE / installer.own.name
+    sites = installer.Sites(SITE, {available: {"text": SITE}}, [])
+    assert installer.fit_body(sites, None) is sites
+    fitted = installer.fit_body(sites, "32m")
+    assert ["32m"] in installer.directives("client_max_body_size", fitted.text)
+    assert fitted.states[available] == {"text": fitted.text}

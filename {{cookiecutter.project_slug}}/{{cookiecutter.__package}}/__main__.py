@@ -41,6 +41,7 @@ NAME = "{{ cookiecutter.project_slug }}"
 )
 @click.option("--debug", is_flag=True, help="Develop: reload code, show errors.")
 @click.option("--check", is_flag=True, help="Validate and exit: 0, or 2 and why.")
+@click.option("--nginx", metavar="SITE", help="With --check: compare limits with it.")
 @click.version_option(package_name=NAME)
 def command(  # noqa: PLR0913 - an argument for each option
     settings: str | None,
@@ -50,6 +51,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     *,
     debug: bool,
     check: bool,
+    nginx: str | None,
 ) -> None:
     """Run the service by itself on http://HOST:PORT, until SIGTERM or Ctrl-C.
 
@@ -67,7 +69,7 @@ def command(  # noqa: PLR0913 - an argument for each option
         message = "--debug: must not be used with the environment production"
         raise click.UsageError(message)
     if check:
-        if found := faults(lambda: create_app(config)):
+        if found := faults(lambda: create_app(config), nginx):
             raise click.ClickException("\n".join(found))
         report(logging.INFO, "would start")
     elif debug:

@@ -1,5 +1,6 @@
 """Make the requests of `--check`: a fault is found before it is served."""
 
+import re
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from itertools import islice
@@ -18,12 +19,18 @@ HERE = Path(__file__).parent
 PASSED = (Path(__file__), HERE / "headers.py", HERE / "csp.py")
 
 
-def faults(create_app: Callable[[], Flask]) -> list[str]:
+# The largest body that nginx takes: 16m
+BODY = re.compile(r"^\s*client_max_body_size\s+(\d+)([kmg]?);", re.MULTILINE)
+BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+
+
+def faults(create_app: Callable[[], Flask], site: str | None = None) -> list[str]:
     """Return a line for each fault that the requests show.
 
     Args:
         create_app: Creates an application, which must not be served afterwards:
             exceptions reach whoever makes a request.
+        site: The path of nginx's site, whose limits are compared as well.
 
     """
     try:
@@ -35,6 +42,8 @@ def faults(create_app: Callable[[], Flask]) -> list[str]:
     app.config["PROPAGATE_EXCEPTIONS"] = True
     hosts = hosts_of(app)
     found = [*health(app, hosts), *pages(app, hosts[0]), *sessions(app, hosts)]
+    if site is not None:
+        found += limits(app, Path(site))
     return list(dict.fromkeys(found))  # what several hosts have is one fault
 
 
@@ -112,6 +121,26 @@ def keeps_session(app: Flask, host: str) -> bool:
     cookie = response.headers["Set-Cookie"].partition(";")[0]
     with app.test_request_context(base_url=url, headers={"Cookie": cookie}):
         return "check" in session
+
+
+def limits(app: Flask, site: Path) -> Iterator[str]:
+    """Compare the largest body with that of nginx, which refuses a larger one first."""
+    try:
+        text = site.read_text()
+    except OSError as error:
+        yield f"--nginx {site}: {error.strerror}"
+        return
+    wanted = app.config["MAX_CONTENT_LENGTH"]
+    for number, unit in BODY.findall(text):
+        taken = int(number) * BYTES[unit]
+        # 0 and None: without a limit.
+        if taken and (wanted is None or wanted > taken):
+            layer = app.extensions["config_layers"]["MAX_CONTENT_LENGTH"]
+            yield (
+                f"MAX_CONTENT_LENGTH ({layer}): {wanted} has no effect, because nginx "
+                f"refuses more than {taken} bytes (client_max_body_size in {site}): "
+                "run deploy/install, which sets that"
+            )
 
 
 def address(app: Flask, host: str) -> str:

@@ -10,8 +10,8 @@ class Default:
     LOG_LEVEL = "INFO"
     LOG_FORMAT = "json"
 
-    # The largest request body in bytes; a larger one is answered with 413. nginx
-    # has the same limit (client_max_body_size).
+    # The largest request body in bytes; a larger one is answered with 413.
+    # `deploy/install` gives nginx the same limit.
     MAX_CONTENT_LENGTH = 16 * 1024 * 1024
     # The form fields among it may take as much. Flask's own limit is 500 kB.
     MAX_FORM_MEMORY_SIZE = 16 * 1024 * 1024
