@@ -168,7 +168,7 @@ def test_check_says_whether_it_would_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It serves nothing: `systemctl reload` asks this before it reloads."""
-    monkeypatch.setattr(__main__, "faults", lambda _: [])
+    monkeypatch.setattr(__main__, "faults", lambda *_: [])
     main(["--env", "testing", "--check"])
     assert "would start" in capsys.readouterr().err
     assert "SECRET_KEY" in only_line_of(["--env", "production", "--check"], capsys)
