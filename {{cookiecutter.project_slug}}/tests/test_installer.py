@@ -161,7 +161,7 @@ def test_the_files_leave_the_name_to_the_installation() -> None:
     """In units it is %p, for nginx NAME; no path and no variable has another one."""
     units = [unit.read_text(encoding="utf-8") for unit in UNITS]
     text = re.sub(r"(?m)^ *#.*", "", "\n".join([SITE, DEFAULT, *units]))
-    places = r"/(?:srv|etc(?!/nginx)|run|var/lib|sites-available|log/nginx)/([^/;\s.-]+)"
+    places = r"/(?:srv|etc(?!/n)|run|var/lib|sites-available|log/nginx)/([^/;\s.-]+)"
     assert {*re.findall(places, text)} == {"NAME", "%p"}
     named = r"^(?:upstream|log_format|map \S+|geo \S+|User|StateDirectory)[ =]\$?(\S+)"
     for name in re.findall(named, re.sub(r'"[^"]*"', "x", text), re.MULTILINE):
