@@ -144,7 +144,7 @@ def move_a_tutorial_in(project: Project) -> None:
     *_, start = guide(project)
     edit(
         factory(project),
-        ("import csp, errors", "import auth, db, errors"),
+        ("import csp, errors", "import auth, csp, db, errors"),
         ("log, proxy", "log, notes, proxy"),
         (r'^(""".*"""\n)', r"\1\nimport os\n"),
         (r"\n    return app\n", f"\n{start}\n    return app\n"),
@@ -294,7 +294,7 @@ def test_only_warnings_of_the_project_are_errors(bake: Bake, tmp_path: Path) -> 
     (copy.path / "old_plugin.py").write_text(PLUGIN)
     (copy.path / "old_library.py").write_text(LIBRARY)
     (copy.path / copy.package / "old.py").write_text(r"PATTERN = '\_'")
-    edit(factory(copy), ("import csp, errors", "import errors, old"))
+    edit(factory(copy), ("import csp, errors", "import csp, errors, old"))
     (copy.path / "tests" / "test_old.py").write_text(TESTS)
     said = copy.run(
         *(PYTHON, "-m", "pytest", "-p", "old_plugin", "-k", "test_old or health"),
