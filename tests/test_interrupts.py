@@ -12,7 +12,8 @@ import pytest
 
 from tests.projects import PYTHON, ROOT, bake, clean_environment, files_of
 
-COOKIECUTTER = (str(PYTHON), "-m", "cookiecutter")
+# A shell in the background ignores Ctrl-C, and so do its children.
+COOKIECUTTER = ("env", "--default-signal=INT", str(PYTHON), "-m", "cookiecutter")
 
 
 def test_at_a_question_it_leaves_nothing(tmp_path: Path) -> None:

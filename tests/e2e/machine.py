@@ -202,6 +202,7 @@ class Machine:
                     "--all",
                     "env",
                     "--ignore-environment",
+                    "--default-signal=INT",  # a shell in the background ignores it
                 ),
                 *(f"{name}={value}" for name, value in env.items()),
                 *("env", f"--chdir={cwd}", *command),
