@@ -128,7 +128,8 @@ def go_offline() -> None:
     command = ["unshare", "--net", "--mount"]
     if os.geteuid() != 0:
         command.append("--map-root-user")
-    os.execvp(command[0], [*command, sys.executable, __file__, "offline"])  # noqa: S606
+    command += [sys.executable, "-m", "scripts.judge", "offline"]
+    os.execvp(command[0], command)  # noqa: S606
 
 
 def name_this_machine(hosts: Path, name: str) -> None:

@@ -208,10 +208,9 @@ def test_a_command_has_a_terminal_if_there_is_one(service: Service) -> None:
     """`flask shell` shows its prompt, and does what is typed."""
     command = f"{service.project.slug}-flask shell"
     typed = "print(6 * 7, app.instance_path)\nexit()\n"
-    said = service.run(
-        *("sh", "-c", 'printf %s "$2" | script -qec "$1" /dev/null', "sh"),
-        *(command, typed),
-    )
+    # What is typed before the terminal is set up is lost.
+    shell = '(sleep 5; printf %s "$2"; sleep 5) | script -qec "$1" /dev/null'
+    said = service.run("sh", "-c", shell, "sh", command, typed)
     assert ">>> " in said
     assert f"42 /var/lib/{service.project.slug}" in said
 
