@@ -161,6 +161,8 @@ class Code:
                 yield node, f"({word.join(f'({self.text(one)})' for one in values)})"
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 yield node, self.text(operand)
+            case _:
+                pass
 
     def swapped(self, node: Node, left: Node, op: ast.AST, right: Node) -> str:
         """Return an expression with another operator between its operands."""
@@ -184,6 +186,8 @@ class Code:
                 yield node, repr(f"XX{value}XX")
             case ast.Constant(value=bytes() as value):
                 yield node, repr(b"XX" + value)
+            case _:
+                pass
 
 
 def functions(node: ast.AST, name: str) -> Iterator[tuple[ast.AST, str]]:
@@ -214,6 +218,8 @@ def statement(node: ast.AST) -> Iterator[Change]:
             yield node, "pass"
         case ast.Continue():
             yield node, "break"
+        case _:
+            pass
 
 
 def is_none(node: ast.expr) -> bool:

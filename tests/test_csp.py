@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -154,7 +154,7 @@ RECIPES = {
 
 
 @contextmanager
-def other_origin(files: dict[str, str]) -> Iterator[str]:
+def other_origin(files: dict[str, str]) -> Generator[str]:
     """Serve files as a CDN does, and yield its address."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -167,8 +167,8 @@ def other_origin(files: dict[str, str]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(text.encode())
 
-        def log_message(self, *_args: object) -> None:
-            pass
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Print nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -180,7 +180,7 @@ def other_origin(files: dict[str, str]) -> Iterator[str]:
 
 
 @contextmanager
-def served(project: Project, *, by_flask: bool) -> Iterator[tuple[str, Path]]:
+def served(project: Project, *, by_flask: bool) -> Generator[tuple[str, Path]]:
     """Serve the project as in development; yield its address and its log."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

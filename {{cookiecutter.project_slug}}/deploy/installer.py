@@ -703,7 +703,8 @@ def host_problems() -> Iterator[str]:
 
 def recorded_hosts() -> list[str]:
     """Return the hosts that `install` was given for the instance, if it was."""
-    return " ".join(re.findall(r"(?m)^# Hosts: (.+)", read(own.hosts_file))).split()
+    lines: list[str] = re.findall(r"(?m)^# Hosts: (.+)", read(own.hosts_file))
+    return [host for line in lines for host in line.split()]
 
 
 def hosts_state(package: str) -> State:

@@ -1,11 +1,11 @@
 """Respond to errors with a page for browsers, or with problem details for programs."""
 
+import html
 import json
 import re
 
 from flask import Flask, current_app, render_template, request
 from flask.typing import ResponseReturnValue
-from markupsafe import escape
 from werkzeug.exceptions import HTTPException
 
 from .proxy import current_request_id
@@ -56,8 +56,9 @@ def render(error: HTTPException) -> str | None:
         current_app.logger.exception("error.html: cannot be rendered")
         return None
     # A base.html without the blocks of error.html drops its text.
-    said = rf"\b{error.code}\b|{re.escape(escape(error.name))}"
-    if re.search(said, page.rpartition("</title>")[2], re.IGNORECASE):
+    shown = html.unescape(page.rpartition("</title>")[2])
+    said = rf"\b{error.code}\b|{re.escape(error.name)}"
+    if re.search(said, shown, re.IGNORECASE):
         return page
     current_app.logger.error(
         "error.html: shows neither %s nor %r; do its blocks exist in base.html?",

@@ -8,8 +8,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 
-from . import csp
 from .config import policy
+from .csp import HEADER, SENT
 from .proxy import ensure_request_id, normalize_host
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def init_app(app: Flask) -> None:
     """Add the headers to every response of the application."""
     headers = dict(HEADERS)
     if text := policy.header(app.config[policy.NAME]):
-        headers[csp.HEADER] = text
+        headers[HEADER] = text
     app.wsgi_app = ResponseHeaders(app.wsgi_app, headers)  # type: ignore[method-assign]
 
 
@@ -56,7 +56,7 @@ class ResponseHeaders:
             headers: list[tuple[str, str]],
             *error: Any,  # noqa: ANN401 - sys.exc_info(), if there is one
         ) -> Callable[[bytes], object]:
-            environ[csp.SENT] = True
+            environ[SENT] = True
             given = {name.lower() for name, _ in headers}
             if "set-cookie" in given and loses_cookie(environ, headers):
                 warn_of_lost_cookie()

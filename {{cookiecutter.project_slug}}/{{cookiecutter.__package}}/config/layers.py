@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from . import policy
 from .checks import SETTINGS, problem
 from .kinds import ANY, Kind, kind_like
+from .policy import NAME as POLICY
+from .policy import problems as problems_of_policy
 
 
 class Layers:
@@ -55,10 +56,10 @@ class Layers:
     def set(self, layer: str, name: str, value: object) -> None:
         """Set `NAME`, or with `NAME__ITEM` an item of a setting that is a table."""
         *tables, last = name.split("__")
-        if tables == [policy.NAME]:
-            self.set(layer, policy.NAME, {last: value})
+        if tables == [POLICY]:
+            self.set(layer, POLICY, {last: value})
             return
-        if name == policy.NAME:
+        if name == POLICY:
             value = self.change_policy(layer, value)
         table: Any = self.config
         for key in tables:
@@ -77,9 +78,9 @@ class Layers:
         A layer that names one directive would otherwise remove the strict default of
         all others.
         """
-        found = policy.problems(value)
-        self.problems += [f"{policy.NAME} ({layer}): {problem}" for problem in found]
-        before = self.config.get(policy.NAME)
+        found = problems_of_policy(value)
+        self.problems += [f"{POLICY} ({layer}): {problem}" for problem in found]
+        before = self.config.get(POLICY)
         if isinstance(before, dict) and isinstance(value, dict):
             return {**before, **value}
         return value
