@@ -298,7 +298,7 @@ def activated(
 def is_refused(path: str) -> bool:
     """Send what is no request, in HTTP or in uWSGI's protocol; wait for the end."""
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(20)
+        client.settimeout(60)
         client.connect(path)
         client.sendall(bytes(4) + b"\r\n\r\n")
         answer = client.recv(1000)
