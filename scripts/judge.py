@@ -50,7 +50,7 @@ PAGES = [
 
 @dataclass(frozen=True)
 class Target:
-    """What is judged: a directory, and what its judges have to know besides."""
+    """A directory that is judged, and what its judges have to know about it."""
 
     group: str
     name: str

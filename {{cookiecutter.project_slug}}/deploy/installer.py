@@ -1203,6 +1203,17 @@ def restart(*units: str, verb: str = "restart") -> None:
         run("systemctl", verb, unit)
 
 
+@contextlib.contextmanager
+def failing_as(kind: type[DeployError]) -> Generator[None]:
+    """Have a failure in the block say what has failed, so that its log is shown."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except DeployError as error:
+        raise kind(str(error)) from error
+
+
 class Switch:
     """The change from what serves to a release; it can be put back."""
 
@@ -1282,22 +1293,14 @@ class Switch:
         The socket stays open meanwhile, unless its unit has changed: requests wait, and
         those in flight are answered.
         """
-        try:
+        with failing_as(ServiceError):
             restart(*units)
-        except Interrupted:
-            raise
-        except DeployError as error:
-            raise ServiceError(str(error)) from error
 
     @staticmethod
     def reload() -> None:
         """Have the service load its settings again."""
-        try:
+        with failing_as(ServiceError):
             run("systemctl", "reload", own.service)
-        except Interrupted:
-            raise
-        except DeployError as error:
-            raise ServiceError(str(error)) from error
 
     def install_sites(self) -> None:
         """Install the site; nginx accepts its configuration after each change."""
@@ -1311,13 +1314,9 @@ class Switch:
     def load_sites() -> None:
         """Have nginx load its configuration, or start."""
         run("systemctl", "--quiet", "enable", "nginx")
-        try:
+        with failing_as(NginxError):
             run("nginx", "-t")
             restart("nginx", verb="reload-or-restart")
-        except Interrupted:
-            raise
-        except DeployError as error:
-            raise NginxError(str(error)) from error
 
 
 def put_back(*, certain: bool = True) -> None:

@@ -182,7 +182,7 @@ def test_a_body_that_nginx_refuses_first_is_a_fault(
 
 
 def test_a_site_that_cannot_be_read_is_a_fault(app: Flask, tmp_path: Path) -> None:
-    """Otherwise nothing would be compared, and nobody told."""
+    """Otherwise nothing would be compared, without a word."""
     site = tmp_path / "none"
     line = f"--nginx {site}: No such file or directory"
     assert line in faults(lambda: app, str(site))
