@@ -41,7 +41,7 @@ FILES = {
 # Where the same thing is said more than once, how it is said, and what it has to be;
 # {s} is the short name, {e} the ending of a settings file.
 FACTS = [
-    ("deploy/nginx.conf", r"server unix:(\S+) ", "/run/NAME/NAME.sock"),
+    ("deploy/nginx.conf", r"server unix:(\S+) ", "/run/{s}/{s}.sock"),
     ("deploy/{s}.socket", r"ListenStream=(.+)", "/run/%p/%p.sock"),
     ("deploy/{s}.service", r"User=(.+)", "%p"),
     ("deploy/{s}.service", r"ExecStart=(\S+)", "/srv/%p/current/bin/{s}"),

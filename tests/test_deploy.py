@@ -127,10 +127,10 @@ MISTAKES = [
     ("uwsgi", "my_service/uwsgi.ini", "= 65535", "= 4096"),
     ("uwsgi", "deploy/nginx.conf", "uwsgi_pass ", "proxy_pass http://"),
     ("waitress", "deploy/nginx.conf", "read_timeout 30s", "read_timeout 60s"),
-    ("waitress", "deploy/nginx.conf", "alias /srv/NAME/current", "alias /srv"),
+    ("waitress", "deploy/nginx.conf", "alias /srv/my-service/current", "alias /srv"),
     ("waitress", "deploy/nginx.conf", "example.com", "example.org"),
     ("uwsgi", "deploy/nginx.conf", "_HOST $host", "_HOST $http_x_forwarded_host"),
-    ("waitress", "deploy/nginx.conf", "$host$NAME_port", "$http_host"),
+    ("waitress", "deploy/nginx.conf", "$host$my_service_urlport", "$http_host"),
     ("waitress", "my_service/config/default.cfg", "16 * 1024", "32 * 1024"),
     ("waitress", "my_service/proxy.py", "{8,64}", "{1,64}"),
     ("waitress", "my_service/headers.py", '"nosniff"', '"other"'),
@@ -158,22 +158,22 @@ def test_a_change_in_one_file_alone_is_found(
         )
 
 
-def test_an_instance_of_another_name_is_a_set_of_its_own(deployed: Project) -> None:
-    """Neither a path nor a name of the first instance is left, but its command."""
+@pytest.mark.parametrize("https", ["no", "yes", "proxy"])
+@pytest.mark.parametrize("server", SERVERS)
+def test_an_instance_has_the_sites_of_a_project_of_its_name(
+    server: str, https: str, bake: Bake
+) -> None:
+    """Whatever the name of the project means to nginx elsewhere in the files."""
+    slugs = ["a", "current", "error", "request", "run", "server-name", "upstream"]
+    names = ["nginx.conf", "nginx-default.conf"]
     script = (
-        "from deploy import installer; from pathlib import Path\n"
-        "installer.own.use('second'); installer.own.hosts = ['second.test']\n"
-        "for name in ('nginx.conf', 'nginx-default.conf'):\n"
-        "    print(installer.fill(Path('deploy', name).read_text()))\n"
-        "print(installer.unit_of(Path('deploy')))\n"
+        "import sys; from deploy import installer; from pathlib import Path\n"
+        "installer.own.use('second-one')\n"
+        "print(installer.site_of(Path('deploy'), sys.argv[1]), end='')\n"
     )
-    text = deployed.run(PYTHON, "-c", script, PYTHONPATH=str(deployed.path)).stdout
-    text = re.sub(r"^ *#.*", "", text, flags=re.MULTILINE)
-    text = text.replace(f"/srv/second/current/bin/{deployed.slug} ", "")
-    servers = 2 if deployed.answers["https"] == "yes" else 1
-    assert text.count("server_name second.test;") == servers
-    for old in (deployed.slug, str(deployed.answers["server_name"])):
-        places = r"(/|=|_pass |^upstream |zone |\.log |server_name )"
-        found = re.search(rf"{places}{re.escape(old)}[^a-z0-9]", text, re.MULTILINE)
-        assert not found
-    assert not re.search(rf"\${deployed.package}_", text)
+    answers = {"wsgi_server": server, "https": https}
+    second = bake(project_slug="second-one", **answers).path / "deploy"
+    for slug, name in itertools.product(slugs, names):
+        first = bake(project_slug=slug, **answers)
+        said = first.run(PYTHON, "-c", script, name, PYTHONPATH=str(first.path)).stdout
+        assert said == (second / name).read_text()

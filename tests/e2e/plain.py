@@ -88,7 +88,6 @@ def site_of(project: Project, directory: Path, ports: Sequence[int]) -> str:
     slug = project.slug
     files = ("nginx.conf", "nginx-default.conf")
     text = "".join((project.path / "deploy" / name).read_text() for name in files)
-    text = text.replace("NAME_", f"{project.package}_").replace("NAME", slug)
     for old, new in {
         r" *listen \[::\].*\n": "",
         r"listen 80\b": f"listen 127.0.0.1:{ports[0]}",

@@ -356,10 +356,23 @@ def others_of(dump: str, **abilities: bool) -> Host:
     )
 
 
-def fill(site: str) -> str:
-    """Return a site of a release with the name and the hosts of the instance."""
-    site = re.sub(r"\bNAME_", own.name.replace("-", "_") + "_", site)  # a variable
-    site = re.sub(r"\bNAME\b", own.name, site)
+# What stands before the name of the instance in nginx files; elsewhere it is a word.
+BEFORE_NAME = (
+    "/srv/|/etc/|/sites-available/|/log/nginx/|access[.]log |shared:|"
+    r"_pass (?:http://)?|\b(?:upstream |log_format |zone[ =])"
+)
+
+
+def site_of(deploy: Path, file: str = "nginx.conf") -> str:
+    """Return a file of nginx with the name and the hosts of the instance."""
+    site, maps = (deploy / file).read_text(), (deploy / "nginx.conf").read_text()
+    if own.name != PLAIN:
+        old, new = (name.replace("-", "_") for name in (PLAIN, own.name))
+        for variable in re.findall(rf"(?m)^(?:map|geo) .*\${old}(_\w+)", maps):
+            site = re.sub(rf"\${old}{variable}\b", f"${new}{variable}", site)
+        site = site.replace(f"/run/{PLAIN}/{PLAIN}.", f"/run/{own.name}/{own.name}.")
+        name = rf"{PLAIN}(?![a-z0-9_]|-(?!default\b|tls\b))"
+        site = re.sub(rf"({BEFORE_NAME}){name}", rf"\g<1>{own.name}", site)
     if own.hosts:
         # A long one is a regular expression: see server_name of nginx.
         names = " ".join(
@@ -483,8 +496,8 @@ class Sites:
 
 def plan_sites(deploy: Path) -> Sites:
     """Find out how nginx can serve a release, without changing anything."""
-    text = fill((deploy / "nginx.conf").read_text())
-    default = fill((deploy / "nginx-default.conf").read_text())
+    text = site_of(deploy)
+    default = site_of(deploy, "nginx-default.conf")
     link = default_link()
     ours: dict[str, str | None] = {
         own.name: None,
@@ -799,7 +812,7 @@ def file_problems(deploy: Path) -> Iterator[str]:
     for path in sorted(deploy.iterdir()):
         if path.is_file() and b"\r\n" in path.read_bytes():
             yield f"deploy/{path.name}: must have LF line endings, not CRLF"
-    site = fill((deploy / "nginx.conf").read_text())
+    site = site_of(deploy)
     for [file] in directives("ssl_certificate(?:_key)?", site):
         if not Path(file).exists():
             yield f"{file}: is missing; see README.md for the certificate"

@@ -21,16 +21,10 @@ def read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def read_nginx(name: str) -> str:
-    """Return a site with the name of the instance, as `deploy/install` writes it."""
-    prefix = "{{ cookiecutter.__package }}_"
-    return read(DEPLOY / name).replace("NAME_", prefix).replace("NAME", NAME)
-
-
 SERVICE = read(DEPLOY / f"{NAME}.service").replace("%p", NAME)
 SOCKET = read(DEPLOY / f"{NAME}.socket").replace("%p", NAME)
-NGINX = read_nginx("nginx.conf")
-DEFAULT = read_nginx("nginx-default.conf")
+NGINX = read(DEPLOY / "nginx.conf")
+DEFAULT = read(DEPLOY / "nginx-default.conf")
 INSTALLER = read(DEPLOY / "installer.py")
 
 
@@ -289,7 +283,7 @@ def test_nobody_but_nginx_says_who_asks() -> None:
         re.IGNORECASE,
     )
     trusted = {name.lower(): value for name, value in said if value != '""'}
-    host = "$host${{ cookiecutter.__package }}_port"
+    host = "$host${{ cookiecutter.__package }}_urlport"
 {% if cookiecutter.https == 'proxy' %}
     scheme = "${{ cookiecutter.__package }}_scheme"
 {% else %}

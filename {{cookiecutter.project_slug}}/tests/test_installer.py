@@ -150,44 +150,45 @@ def test_only_files_of_this_service_are_its_own(tmp_path: Path) -> None:
     assert not installer.contains_our_paths(tmp_path / "none")
     ours = tmp_path / "ours"
     for text in (SITE, DEFAULT):
-        ours.write_text(installer.fill(text))
+        ours.write_text(text)
         assert installer.contains_our_paths(ours)
     assert len(UNITS) == 2
     for unit in UNITS:
         assert installer.contains_our_paths(unit)
 
 
-def test_the_files_leave_the_name_to_the_installation() -> None:
-    """In units it is %p, for nginx NAME; no path and no variable has another one."""
+def test_units_leave_the_name_to_systemd() -> None:
+    """So that they serve each instance."""
     units = [unit.read_text(encoding="utf-8") for unit in UNITS]
-    text = re.sub(r"(?m)^ *#.*", "", "\n".join([SITE, DEFAULT, *units]))
-    places = r"/(?:srv|etc(?!/n)|run|var/lib|sites-available|log/nginx)/([^/;\s.-]+)"
-    assert {*re.findall(places, text)} == {"NAME", "%p"}
-    named = r"^(?:upstream|log_format|map \S+|geo \S+|User|StateDirectory)[ =]\$?(\S+)"
-    for name in re.findall(named, re.sub(r'"[^"]*"', "x", text), re.MULTILINE):
-        assert re.fullmatch("NAME(-default|_[a-z_]+)?|%p", name)
+    text = re.sub(r"(?m)^ *#.*", "", "\n".join(units))
+    places = r"/(?:srv|etc(?!/n)|run|var/lib|sites-available)/([^/;\s.-]+)"
+    assert {*re.findall(places, text)} == {"%p"}
+    assert {*re.findall(r"(?m)^(?:User|StateDirectory)=(.+)", text)} == {"%p"}
 
 
 def test_variables_of_two_instances_are_never_the_same() -> None:
     """One of `shop-x` could end as one of `shop`, whose own ends in x_."""
-    ends = {*re.findall(r"\bNAME_(\w+)", SITE + DEFAULT)}
+    prefix = installer.PLAIN.replace("-", "_")
+    ends = {*re.findall(rf"(?m)^(?:map|geo) .*\${prefix}_(\w+)", SITE)}
     assert len(ends) > 5
     assert not [(a, b) for a in ends for b in ends if a.endswith(f"_{b}")]
+    # nginx has variables of these names itself, with $server_ and $remote_ before them.
+    assert not ends & {"addr", "name", "port", "protocol", "user"}
 
 
 def test_an_instance_has_everything_under_its_name(own: installer.Names) -> None:
     """And its hosts: those of the release are not served by it."""
     own.use("a-second-one")
     own.hosts = HOSTS
-    site = installer.fill(SITE)
-    assert "NAME" not in site + installer.fill(DEFAULT)
+    site = installer.site_of(DEPLOY)
     assert "server unix:/run/a-second-one/a-second-one.sock " in site
     assert "$a_second_one_request_id" in site
     assert installer.names_of(site) == HOSTS
+    default = installer.site_of(DEPLOY, "nginx-default.conf")
     assert len(installer.directives("server_name", site)) == len(
         installer.directives("server_name", SITE)
     )
-    assert installer.directives("server_name", installer.fill(DEFAULT)) == [["_"]]
+    assert installer.directives("server_name", default) == [["_"]]
     unit = installer.unit_of(DEPLOY)
     assert "%p" not in unit
     assert "\nUser=a-second-one\n" in unit
