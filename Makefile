@@ -45,8 +45,9 @@ lock: .venv/done judges/.venv/done  ## Lock the newest versions, here and in ren
 	$(BIN)/python -m scripts.lock
 	$(NPM) update --package-lock-only
 
-hooks: .venv/done  ## Write the lists that the hooks hold (make lock does it, too)
+hooks: .venv/done  ## Write the lists of the hooks and copier.yml (make lock does it, too)
 	$(BIN)/python -m scripts.hooks
+	$(BIN)/python -m scripts.copier
 
 clean:  ## Remove what the commands above have made
 	rm -rf .venv judges/.venv judges/node_modules .mypy_cache .pytest_cache .ruff_cache build

@@ -5,7 +5,8 @@ rendered project's own `requirements.txt` and `requirements-dev.txt` are put tog
 under `templates/requirements` and in the folders of the choices. A lock names versions
 and hashes, but no index: it is installed from whatever index pip is set up for.
 
-Last, it writes the lists of the hooks, of which the locked names are one.
+Last, it writes the lists of the hooks, of which the locked names are one, and
+`copier.yml`, which has them, too.
 """
 
 import re
@@ -14,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts import hooks
+from scripts import copier, hooks
 from tests.projects import ROOT, SERVERS, bake
 
 CHOICES = ROOT / "templates"
@@ -58,7 +59,7 @@ def without(blocks: Blocks, *others: Blocks) -> Blocks:
 
 
 def main() -> None:
-    """Write all locks, and the lists of the hooks."""
+    """Write all locks, the lists of the hooks, and the questions for Copier."""
     write(
         ROOT / "requirements.txt",
         compile_lock("--upgrade", "--group", "dev", directory=ROOT),
@@ -91,6 +92,7 @@ def main() -> None:
         path = CHOICES / "wsgi_server" / server / "requirements.txt"
         write(path, without(lock, base))
     hooks.main()
+    copier.main()
 
 
 if __name__ == "__main__":

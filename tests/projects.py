@@ -1,12 +1,15 @@
 """Bake projects from the template: for tests, scripts and benchmarks."""
 
+import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from cookiecutter.environment import StrictEnvironment
@@ -145,3 +148,29 @@ def bake_literally(output: Path, /, *flags: str, **answers: str) -> Project:
         accept_hooks="--accept-hooks=no" not in flags,
     )
     return Project(Path(path), full)
+
+
+def load_hook(name: str) -> ModuleType:
+    """Import a hook as it stands: unrendered, it is valid Python."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "hooks" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def copy_template(path: Path) -> Path:
+    """Copy this tree, with nothing that is ignored, and return the copy."""
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv", "build", ".*_cache", "__pycache__", ".hypothesis"
+    )
+    return Path(shutil.copytree(ROOT, path, ignore=ignored))
+
+
+def commit(repository: Path, tag: str = "") -> None:
+    """Commit all files of a directory, which becomes a repository if it is none."""
+    git = ("git", "-c", "user.name=A", "-c", "user.email=a@example.com")
+    commands = [["init", "--quiet"], ["add", "--all"], ["commit", "-q", "-m", "all"]]
+    for command in [*commands, *([["tag", tag]] if tag else [])]:
+        subprocess.run([*git, *command], check=True, cwd=repository)

@@ -1,7 +1,6 @@
 """Bad answers are refused with one clear line; awkward good ones come out unharmed."""
 
 import ast
-import importlib.util
 import re
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from email.policy import default
 from html import unescape
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from types import ModuleType
 
 import html5lib
 import pytest
@@ -31,21 +29,11 @@ from tests.projects import (
     bake_literally,
     clean_environment,
     literal_answers,
+    load_hook,
 )
 
 from .test_installed import check_service, get, install, serving
 from .test_rendering import check_parses
-
-
-def load_hook(name: str) -> ModuleType:
-    """Import a hook as it stands: unrendered, it is valid Python."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "hooks" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 HOOK = load_hook("pre_gen_project")
 

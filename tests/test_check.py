@@ -7,7 +7,7 @@ import pytest
 from scripts import hooks
 from tests.projects import Project
 
-from .test_answers import load_hook
+from .projects import load_hook
 from .test_second_runs import PRODUCTS, bake_over
 
 HOOK = load_hook("post_gen_project")

@@ -2,18 +2,20 @@
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from cookiecutter.generate import generate_files
 
+from scripts.copier import OLDEST
 from tests.projects import (
     PYTHON,
     ROOT,
     Project,
     clean_environment,
+    commit,
+    copy_template,
     files_of,
     literal_answers,
 )
@@ -28,6 +30,10 @@ TOOLS = {
     "cookiecutter-oldest": (
         "cookiecutter==2.2.3",
         ("cookiecutter", "--no-input", "{template}"),
+    ),
+    "copier-oldest": (
+        f"copier=={OLDEST}",
+        ("copier", "copy", "--defaults", "--vcs-ref=HEAD", "{template}", "my-service"),
     ),
     "cruft": ("cruft==2.16.0", ("cruft", "create", "--no-input", "{template}")),
     "sam": (
@@ -48,18 +54,8 @@ QUIET = {"SAM_CLI_TELEMETRY": "0", "DO_NOT_TRACK": "1", "KEDRO_DISABLE_TELEMETRY
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """Return a repository that holds this tree, with nothing that is ignored."""
-    path = tmp_path / "flask-factory-template"
-    ignored = shutil.ignore_patterns(
-        ".git", ".venv", "build", ".*_cache", "__pycache__", ".hypothesis"
-    )
-    shutil.copytree(ROOT, path, ignore=ignored)
-    git = ("git", "-c", "user.name=A", "-c", "user.email=a@example.com")
-    for command in (
-        ["init", "--quiet"],
-        ["add", "--all"],
-        ["commit", "-q", "-m", "all"],
-    ):
-        subprocess.run([*git, *command], check=True, cwd=path)
+    path = copy_template(tmp_path / "flask-factory-template")
+    commit(path)
     return path
 
 
