@@ -3,10 +3,12 @@
 import difflib
 import json
 import keyword
+import os
 import re
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 ANSWERS = r"""{{ cookiecutter | jsonify }}"""
@@ -66,6 +68,47 @@ ADDRESS = r"(?=.{1,254}$)[\w.!#$%&'*+/=?^`|~-]{1,64}@(" + LABEL + r"\.)*" + LABE
 CONTROL = (
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
+
+
+# What YAML takes as a boolean, unless it is quoted.
+BOOLEAN = re.compile("(?i:yes|no|true|false|on|off|y|n)")
+
+
+def user_configuration() -> Path:
+    """Return the file with the user's defaults, as Cookiecutter finds it.
+
+    On Linux, an option of the command counts, too.
+    """
+    words = Path("/proc", str(os.getppid()), "cmdline")
+    command = words.read_text("utf-8", "replace") if words.exists() else ""
+    if "\0--default-config\0" in command:
+        return Path(os.devnull)
+    option = re.search("\0--config-file[=\0]([^\0]+)", command)
+    default = os.environ.get("COOKIECUTTER_CONFIG", "~/.cookiecutterrc")
+    return Path(option[1] if option else default).expanduser()
+
+
+def problems_of_defaults(path: Path) -> Iterator[str]:
+    """Yield the user's defaults that Cookiecutter has ignored, and those below them.
+
+    It only warns of a default that is no choice of its question, and then ignores all
+    that come after it.
+    """
+    text = path.read_text("utf-8", "replace") if path.is_file() else ""
+    text = re.sub(r"(?m)(^|\s)#.*", "", text)
+    found = re.findall(r"(?m)^default_context *:(.*(?:\n(?:[ \t].*)?)*)", text)
+    for name, choices in CHOICES.items():
+        start = r"(?m)(?:^[ \t]+|[{,] *)['\"]?"
+        item = start + name + r"['\"]? *: *([^,}\n]+)"
+        for written in map(str.strip, re.findall(item, "".join(found))):
+            value = written.strip("'\"")
+            if value == written and value in choices and BOOLEAN.fullmatch(value):
+                fix = f'write {name}: "{value}", since YAML takes it as a boolean'
+            elif value in choices:
+                continue
+            else:
+                fix = f"use one of {', '.join(choices)}"
+            yield f"{name}: {path} has {value!r}, and is ignored from there on; {fix}"
 
 
 def problems(answers: dict[str, Any]) -> Iterator[str]:
@@ -154,7 +197,10 @@ CHECKS = {
 
 def main() -> None:
     """Print the problems; exit with code 1 if there are any."""
-    found = list(problems(json.loads(ANSWERS)))
+    found = [
+        *problems_of_defaults(user_configuration()),
+        *problems(json.loads(ANSWERS)),
+    ]
     for line in found:
         print(f"ERROR: {line}", file=sys.stderr)
     sys.exit(1 if found else 0)

@@ -278,6 +278,64 @@ def test_a_default_of_the_user_that_is_not_text_is_refused(
     assert not list(tmp_path.glob("out/*"))
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("default_context:\n  https: yes\n  ci: none\n", ["https"]),
+        ("default_context:\n  'https' : no  # plain\n", ["https"]),
+        ("default_context: {ci: none, https: Yes, license: MIT}\n", ["https"]),
+        ("default_context:\n\n  ci: gitea\n  https: on\n", ["https", "ci"]),
+        ("default_context:\n  https: 'yes'\n  ci: \"none\"\n  license: MIT\n", []),
+        ("default_context:\n  # https: yes\n  author_name: ci is none\n", []),
+        ("abbreviations:\n  ci: https://git.example/{0}\n", []),
+        ("", []),
+    ],
+)
+def test_a_default_that_cookiecutter_ignores_is_refused(
+    text: str, names: list[str], tmp_path: Path
+) -> None:
+    """It ignores all that come after it, too, and only warns."""
+    path = tmp_path / "cookiecutterrc"
+    path.write_text(text)
+    lines = list(HOOK.problems_of_defaults(path))
+    assert [line.partition(":")[0] for line in lines] == names
+    assert all(str(path) in line for line in lines)
+
+
+@pytest.mark.parametrize("way", ["option", "option=", "variable", "home", "none"])
+def test_the_configuration_of_the_user_is_found(way: str, tmp_path: Path) -> None:
+    """As cookiecutter finds it."""
+    path = tmp_path / ".cookiecutterrc"
+    path.write_text(
+        "default_context:\n  https: yes\n  author_name: Ana\n"
+        f"replay_dir: {tmp_path}\ncookiecutters_dir: {tmp_path}\n"
+    )
+    command = [str(PYTHON), "-m", "cookiecutter", "--no-input", str(ROOT)]
+    command += ["-o", str(tmp_path / "out")]
+    command += {
+        "option": ["--config-file", str(path)],
+        "option=": [f"--config-file={path}"],
+        "none": ["--default-config"],
+    }.get(way, [])
+    home = tmp_path if way in {"home", "none"} else tmp_path / "out"
+    env = {"COOKIECUTTER_CONFIG": str(path)} if way == "variable" else {}
+    result = subprocess.run(
+        command,
+        capture_output=True,
+        check=False,
+        env=clean_environment() | env | {"HOME": str(home)},
+        text=True,
+        timeout=60,
+    )
+    if way == "none":
+        assert result.returncode == 0, result.stderr
+        return
+    assert result.returncode != 0
+    (line,) = (x for x in result.stderr.splitlines() if x.startswith("ERROR: "))
+    assert line.startswith(f"ERROR: https: {path} has 'yes', and is ignored from there")
+    assert not list(tmp_path.glob("out/*"))
+
+
 def test_answers_that_only_a_replay_can_hold_are_refused() -> None:
     """Choices that do not exist, misspelt questions, missing and strange values."""
     answers = literal_answers() | {"wsgi_server": "apache", "licence": "MIT", "ci": 5}
