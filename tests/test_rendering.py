@@ -20,14 +20,14 @@ COMMON = """
 .gitattributes .gitignore .pre-commit-config.yaml AGENTS.md LICENSE Makefile README.md
 SECURITY.md pyproject.toml requirements.txt requirements-build.txt requirements-dev.txt
 docs/content-security-policy.md docs/decisions.md docs/first-deployment.md
-docs/from-a-script.md docs/make-it-yours.md docs/remove.md
+docs/from-a-script.md docs/long-requests.md docs/make-it-yours.md docs/remove.md
 deploy/README.md deploy/SLUG.service deploy/SLUG.socket deploy/error.html
 deploy/install deploy/installer.py deploy/maintenance.html
 deploy/nginx-default.conf deploy/nginx.conf
 deploy/rollback deploy/uninstall
 PKG/__init__.py PKG/__main__.py PKG/check.py PKG/csp.py PKG/errors.py PKG/headers.py
 PKG/health.py PKG/lines.py PKG/log.py PKG/pages.py PKG/py.typed PKG/proxy.py
-PKG/server.py PKG/wsgi.py
+PKG/server.py PKG/streams.py PKG/wsgi.py
 PKG/config/__init__.py PKG/config/checks.py PKG/config/kinds.py
 PKG/config/layers.py PKG/config/layout.py PKG/config/policy.py PKG/config/show.py
 PKG/static/icon.svg PKG/static/style.css
@@ -37,7 +37,7 @@ tests/conftest.py tests/lock.py tests/test_check.py tests/test_config.py
 tests/test_csp.py tests/test_deploy.py tests/test_errors.py tests/test_factory.py
 tests/test_headers.py tests/test_health.py tests/test_installer.py tests/test_lines.py
 tests/test_log.py tests/test_main.py tests/test_pages.py tests/test_proxy.py
-tests/test_settings.py
+tests/test_settings.py tests/test_streams.py
 """
 
 CHOSEN = {

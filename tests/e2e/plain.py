@@ -58,6 +58,7 @@ class Plain:
     directory: Path
     client: Client
     redirecting: Client
+    application: subprocess.Popen[bytes]
 
     def nginx_log(self) -> str:
         """Return what nginx has logged of requests."""
@@ -178,7 +179,7 @@ def serve(project: Project, ports: Sequence[int] = ()) -> Generator[Plain]:
         except AssertionError:
             text = (directory / "application.log").read_text()
             raise AssertionError(text) from None
-        yield Plain(project, directory, client, redirecting)
+        yield Plain(project, directory, client, redirecting, processes[0])
 
 
 def answers(client: Client) -> bool:

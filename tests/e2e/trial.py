@@ -1,11 +1,14 @@
 """Views that the end-to-end tests add to a project, to load and to trouble it."""
 
+import base64
 import hashlib
 import os
 import socket
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from flask import (
@@ -24,6 +27,9 @@ from werkzeug.wrappers import Response as AnyResponse
 RELEASE = "1"  # the tests change it for an upgrade
 
 bp = Blueprint("trial", __name__, url_prefix="/trial")
+long = Blueprint(
+    "long", __name__, static_folder="static", static_url_path="/static/more"
+)
 leaked: list[bytearray] = []
 
 
@@ -31,6 +37,7 @@ def init_app(app: Flask) -> None:
     """Do what applications do at their start: make the directory that they write to."""
     os.makedirs(app.instance_path, exist_ok=True)  # noqa: PTH103 - as the tutorial does
     app.register_blueprint(bp)
+    app.register_blueprint(long)
 
 
 def database() -> sqlite3.Connection:
@@ -172,3 +179,54 @@ def leak() -> str:
     size = request.args.get("megabytes", 50, int)
     leaked.append(bytearray(os.urandom(1) * (size << 20)))
     return str(len(leaked))
+
+
+@long.get("/static/installed-release.txt")
+def release() -> Response:
+    """Answer what is nginx's to answer."""
+    return Response("of the application", headers={"X-Release": RELEASE})
+
+
+@long.get("/stream/events")
+@long.get("/events")
+def events() -> Response:
+    """Send events: a number of them, with silence between two."""
+    number = request.args.get("number", 2, int)
+    silence = request.args.get("silence", 1.0, float)
+
+    def generate() -> Iterator[str]:
+        for i in range(number):
+            if i:
+                time.sleep(silence)
+            yield f"data: {i}\n\n"
+
+    return Response(generate(), mimetype="text/event-stream")
+
+
+class Upgraded(Response):
+    """The response of a view that has used up the connection."""
+
+    def __call__(self, *_: object) -> NoReturn:
+        """End the request as flask-sock does on gunicorn."""
+        raise StopIteration
+
+
+@long.route("/stream/echo", websocket=True)
+def websocket() -> Response:
+    """Open a WebSocket, and send back one frame after some silence."""
+    guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    key = request.headers["Sec-WebSocket-Key"] + guid
+    accept = base64.b64encode(
+        hashlib.sha1(key.encode(), usedforsecurity=False).digest()
+    ).decode()
+    connection: socket.socket = request.environ["gunicorn.socket"]
+    connection.sendall(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+    )
+    _, length, *mask = connection.recv(6, socket.MSG_WAITALL)
+    masked = connection.recv(length & 127, socket.MSG_WAITALL)
+    text = bytes(byte ^ mask[i % 4] for i, byte in enumerate(masked))
+    wait()
+    connection.sendall(bytes([0x81, len(text)]) + text)
+    return Upgraded()

@@ -52,7 +52,7 @@ MARK = "made-by-deploy-install"
 
 MEGABYTES = 200  # a release, its packages and what pip unpacks
 SECONDS = 20  # how long a release may take from its start to its first answer
-RELEASE_FILE = "installed-release.txt"  # in /static/: tells one release from another
+RELEASE_FILE = "installed-release.txt"  # in /static/, from nginx: names the release
 LONG = 46  # characters of a host name that nginx's default hash can take
 HIDDEN = ("/home", "/root", "/run/user")  # from the service, by ProtectHome
 

@@ -10,6 +10,7 @@ from flask import Flask
 from {{ cookiecutter.__package }}.config import layout
 from {{ cookiecutter.__package }}.headers import HEADERS
 from {{ cookiecutter.__package }}.proxy import LONGEST_WAIT, VALID_ID
+from {{ cookiecutter.__package }}.streams import LONG_PATHS, LONG_REQUESTS
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -23,7 +24,10 @@ def read(path: Path) -> str:
 
 SERVICE = read(DEPLOY / f"{NAME}.service").replace("%p", NAME)
 SOCKET = read(DEPLOY / f"{NAME}.socket").replace("%p", NAME)
-NGINX = read(DEPLOY / "nginx.conf")
+# Long requests have timeouts of their own.
+LONG = r"    location \S+ \{\n[^}]*_read_timeout[^}]*\}\n"
+WHOLE = read(DEPLOY / "nginx.conf")
+NGINX = re.sub(LONG, "", WHOLE)
 DEFAULT = read(DEPLOY / "nginx-default.conf")
 INSTALLER = read(DEPLOY / "installer.py")
 
@@ -81,7 +85,8 @@ def test_nginx_connects_to_the_socket_of_systemd() -> None:
 
 def test_nginx_speaks_the_protocol_of_the_server(app: Flask) -> None:
     """UWSGI's own with uWSGI, HTTP with all others."""
-    [(protocol, target)] = re.findall(r"(\w+)_pass (?:http://)?(\S+);", NGINX)
+    passed = re.findall(r"(\w+)_pass (?:http://)?(\S+);", WHOLE)
+    [(protocol, target)] = set(passed)
     uwsgi = Path(app.root_path, "uwsgi.ini").exists()
     assert protocol == ("uwsgi" if uwsgi else "proxy")
     assert re.findall(r"^upstream (\S+) ", NGINX, re.MULTILINE) == [target]
@@ -258,11 +263,43 @@ def test_nginx_has_a_policy_only_for_what_it_answers_by_itself() -> None:
     assert own.startswith("\"default-src 'none'; ")
 
 
-def test_nginx_takes_the_static_files_from_the_current_release(app: Flask) -> None:
+def prefix_of(app: Flask) -> str:
+    """Return the sub-path below which the application is served, if it is."""
+    return str(app.config["APPLICATION_ROOT"]).rstrip("/")
+
+
+def test_nginx_takes_the_static_files_from_the_current_release(
+    production: Flask,
+) -> None:
     """By the path that `deploy/install` links to them."""
-    assert f"location {app.static_url_path}/ " in NGINX
-    assert values(NGINX, "alias") == [f"/srv/{NAME}/current/static/"]
+    path = f"{prefix_of(production)}{production.static_url_path}/"
+    assert f"location {path} " in NGINX, "APPLICATION_ROOT: see docs/long-requests.md"
+    static = f"/srv/{NAME}/current/static/"
+    [file] = re.findall(r'^RELEASE_FILE = "(.+?)"', INSTALLER, re.MULTILINE)
+    assert values(NGINX, "alias") == [static, f"{static}{file}"]
     assert '(release / "static").symlink_to(' in INSTALLER
+
+
+def test_only_nginx_answers_what_tells_releases_apart(app: Flask) -> None:
+    """`deploy/install` would take another site's answer for one of the release."""
+    [file] = re.findall(r'^RELEASE_FILE = "(.+?)"', INSTALLER, re.MULTILINE)
+    path = re.escape(f"{app.static_url_path}/{file}")
+    [block] = re.findall(rf"location = {path} .\n(.+)\n    .\n", NGINX)
+    assert re.findall(r"(\w+) [^;]+;", block) == ["alias"]
+
+
+def test_nginx_waits_for_long_requests(production: Flask) -> None:
+    """Below the paths that the application counts them, and only there."""
+    paths = [block.split()[1] for block in re.findall(LONG, WHOLE)]
+    prefix = prefix_of(production)
+    assert sorted(paths) == sorted(f"{prefix}{path}" for path in LONG_PATHS)
+
+
+def test_long_requests_leave_threads_to_others(app: Flask) -> None:
+    """Half of those that one process of the server has."""
+    text = server_files(app)
+    [threads] = re.findall(r"^threads = (\d+)|^THREADS = (\d+)", text, re.MULTILINE)
+    assert int("".join(threads)) == 2 * LONG_REQUESTS
 
 
 def test_the_application_accepts_the_ids_that_nginx_accepts() -> None:

@@ -4,8 +4,11 @@ import io
 import time
 
 import pytest
-from flask import Flask, request
+from flask import Flask, redirect, request, session, url_for
 from flask.testing import FlaskClient
+from werkzeug.datastructures import Headers
+from werkzeug.test import Client
+from werkzeug.wrappers import Response
 
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.proxy import LONGEST_WAIT
@@ -170,3 +173,23 @@ def test_a_request_line_with_raw_bytes_is_refused(
     """WSGI decodes each byte to one character."""
     answer = client.get("/healthz", environ_overrides={"REQUEST_URI": uri})
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize("path", ["/shop/user", "/user"])
+def test_below_a_sub_path_links_and_cookies_have_its_prefix(path: str) -> None:
+    """Whether the proxy passes the prefix on or not."""
+    app = create_app({"TESTING": True, "APPLICATION_ROOT": "/shop", "PROXY_HOPS": 1})
+
+    def user() -> Response:
+        session["user"] = "me"
+        return redirect(url_for("user"))
+
+    app.add_url_rule("/user", view_func=user)
+    headers = Headers({"X-Forwarded-Prefix": "/evil"})
+    answer = Client(app).open(path, headers=headers)
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "/shop/user"
+    assert "; Path=/shop" in answer.headers["Set-Cookie"]
+    assert Client(app).open("/healthz").status_code == 200
+    assert Client(app).open("/shop/static/none").status_code == 404
+    assert Client(app).open("/shopping").status_code == 404

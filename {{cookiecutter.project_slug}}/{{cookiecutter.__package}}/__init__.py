@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import csp, errors, headers, health, log, pages, proxy
+from . import csp, errors, headers, health, log, pages, proxy, streams
 from .config import Source, instance_path, load_config, show
 
 __all__ = ["create_app"]
@@ -23,6 +23,7 @@ def create_app(config: Source = None) -> Flask:
     app = Flask(__name__, instance_path=instance_path())
     load_config(app, config)
     log.init_app(app)
+    streams.init_app(app)
     proxy.init_app(app)
     headers.init_app(app)
     csp.init_app(app)

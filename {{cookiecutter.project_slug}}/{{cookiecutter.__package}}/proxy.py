@@ -4,7 +4,8 @@ import io
 import re
 import secrets
 import time
-from wsgiref.types import WSGIEnvironment
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask, Request, has_request_context, request
 from werkzeug.exceptions import (
@@ -29,9 +30,35 @@ def init_app(app: Flask) -> None:
     app.request_class = HostRequest
     app.before_request(refuse_raw_bytes)
     app.before_request(receive_chunked_body)
+    if (prefix := app.config["APPLICATION_ROOT"].rstrip("/")) != "":
+        app.wsgi_app = SubPath(app.wsgi_app, prefix)  # type: ignore[method-assign]
     if hops := app.config["PROXY_HOPS"]:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
         app.before_request(refuse_late)
+
+
+class SubPath:
+    """WSGI middleware that serves the application below APPLICATION_ROOT.
+
+    A proxy may pass the path on with this prefix or without it.
+    """
+
+    def __init__(self, app: WSGIApplication, prefix: str) -> None:
+        """Wrap a WSGI application."""
+        self.app = app
+        self.prefix = prefix
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Move the prefix from the path to SCRIPT_NAME, from which links are built."""
+        # A dispatcher that mounts this application has set SCRIPT_NAME already.
+        if not environ.get("SCRIPT_NAME"):
+            environ["SCRIPT_NAME"] = self.prefix
+            path = environ["PATH_INFO"]
+            if path.startswith(f"{self.prefix}/"):
+                environ["PATH_INFO"] = path.removeprefix(self.prefix)
+        return self.app(environ, start_response)
 
 
 class HostRequest(Request):

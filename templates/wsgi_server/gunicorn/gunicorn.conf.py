@@ -9,11 +9,11 @@ from pathlib import Path
 
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 
 # One process a core computes; the threads wait for databases and other services.
 workers = 2
 threads = 8
-worker_class = "gthread"
 
 # A worker takes no more than it works on. The rest waits in the kernel's queue,
 # where a restart does not lose it.
@@ -43,6 +43,30 @@ secure_scheme_headers: dict[str, str] = {}
 
 # It is not used, and would be one more way in.
 control_socket_disable = True
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """A worker that does not wait for long requests when it stops (streams.py)."""
+
+    abandons = False
+    nr_conns: int  # each has a thread
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """End the loop that waits for connections if only long ones are left."""
+        super().wait_for_and_dispatch_events(timeout)
+        if not self.alive and self.nr_conns:
+            long = len(self.wsgi.extensions["streams"].open)
+            if self.nr_conns == long:
+                self.abandons, self.nr_conns = True, 0
+
+
+worker_class = Worker
+
+
+def worker_exit(_arbiter: object, worker: Worker) -> None:
+    """End the threads of long requests, which Python would wait for."""
+    if worker.abandons:
+        os._exit(0)
 
 
 class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types

@@ -20,7 +20,7 @@ THREADS = 8
 
 
 def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) -> None:
-    """Serve until SIGTERM or Ctrl-C, then finish in-flight requests.
+    """Serve until SIGTERM or Ctrl-C, then finish in-flight requests, but no long ones.
 
     Behind nginx, SIGHUP finishes them, too, and restarts the program: with the
     same process id and the same socket, where requests wait in the meantime.
@@ -35,8 +35,9 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
         lines.capture()
     behind_nginx = listener.family == socket.AF_UNIX
     channels: dict[int, Any] = {}
+    app = create_app(config)
     server: Any = create_server(
-        create_app(config),
+        app,
         map=channels,
         sockets=[listener],
         threads=THREADS,
@@ -77,10 +78,17 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
 
     # Neither server.run() nor server.task_dispatcher.shutdown(): both lose requests
     # that take longer than five seconds to finish.
-    while server.accepting or server.active_channels:
+    long = app.extensions["streams"]
+    while server.accepting or ordinary(server.active_channels, long.open):
         server.asyncore.loop(timeout=1, map=channels, count=1)
     if reload:
         restart(listener)
+
+
+def ordinary(channels: dict[int, Any], long: list[dict[str, Any]]) -> list[Any]:
+    """Return the connections without a long request: event streams may never end."""
+    busy = {environ["waitress.client_disconnected"].__self__ for environ in long}
+    return [channel for channel in channels.values() if channel not in busy]
 
 
 def restart(listener: socket.socket) -> None:
