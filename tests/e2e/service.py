@@ -105,13 +105,18 @@ class Service:
         """Return what the application has logged."""
         return self.journal()
 
-    def commands(self, heading: str) -> list[str]:
-        """Return the blocks of commands under a heading of `deploy/README.md`."""
+    def section(self, heading: str) -> str:
+        """Return what is under a heading of `deploy/README.md`."""
         text = (self.project.path / "deploy" / "README.md").read_text()
         (section,) = re.findall(
             rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL
         )
-        return re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+        return str(section)
+
+    def commands(self, heading: str) -> list[str]:
+        """Return the blocks of commands under a heading of `deploy/README.md`."""
+        text = self.section(heading)
+        return re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
     def do(self, block: str) -> None:
         """Execute a block of commands as it stands."""

@@ -2,12 +2,13 @@
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from .client import Client
 from .machine import Machine
-from .service import Service
+from .service import Service, eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -204,6 +205,40 @@ sys.exit(7)
     assert refused.returncode == 1
 
 
+def test_a_timer_runs_a_command(service: Service) -> None:
+    """By the files and commands of the README; it fails if the command does."""
+    name, slug = f"{service.project.slug}-cleanup", service.project.slug
+    text = service.section("Scheduled jobs")
+    units = re.findall(r"```ini\n# (\S+)\n(.*?)```", text, re.DOTALL)
+    assert [Path(path).name for path, _ in units] == [
+        f"{name}.service",
+        f"{name}.timer",
+    ]
+    for path, unit in units:
+        soon = unit.replace("OnCalendar=daily", "OnActiveSec=1").replace(
+            f"{slug}-flask cleanup", f"{slug}-flask trial init-db"
+        )
+        assert soon != unit
+        service.machine.write(path, soon)
+    start, log, remove = service.commands("Scheduled jobs")
+    file = f"/var/lib/{slug}/trial.sqlite"
+    try:
+        service.run("sh", "-ec", start)
+        eventually(lambda: f"made {file}" in service.run("sh", "-ec", log))
+        assert service.run("stat", "-c", "%U", file) == f"{slug}\n"
+        # The table is there already.
+        again = service.machine.run(
+            "systemctl", "start", f"{name}.service", check=False
+        )
+        assert again.returncode == 1
+        assert "OperationalError" in service.run("sh", "-ec", log)
+        assert f"{name}.service" in service.run("systemctl", "--failed")
+    finally:
+        service.run("rm", "-f", file)
+        service.run("sh", "-ec", remove)
+        service.run("systemctl", "reset-failed")
+
+
 def test_a_command_has_a_terminal_if_there_is_one(service: Service) -> None:
     """`flask shell` shows its prompt, and does what is typed."""
     command = f"{service.project.slug}-flask shell"
@@ -213,6 +248,20 @@ def test_a_command_has_a_terminal_if_there_is_one(service: Service) -> None:
     said = service.run("sh", "-c", shell, "sh", command, typed)
     assert ">>> " in said
     assert f"42 /var/lib/{service.project.slug}" in said
+
+
+def test_a_release_without_the_command_says_so(service: Service) -> None:
+    """After a rollback to one of an older installer."""
+    slug = service.project.slug
+    installer = f"/srv/{slug}/current/deploy/installer.py"
+    service.run("sed", "-i.new", "s/^def flask/def no_flask/", installer)
+    try:
+        said = service.machine.run(f"{slug}-flask", "routes", check=False)
+    finally:
+        service.run("mv", f"{installer}.new", installer)
+    assert said.stdout == f"{slug}: the current release has no such command\n"
+    assert said.returncode == 1
+    assert "/healthz" in service.run(f"{slug}-flask", "routes")
 
 
 def test_a_command_makes_the_database_that_requests_write_to(service: Service) -> None:
@@ -265,4 +314,20 @@ def test_the_largest_body_has_one_place(service: Service) -> None:
     finally:
         service.machine.write(settings, before)
         service.upgrade()
+    assert client.request("POST", "/trial/echo", body).status == 413
+    drop_in = f"/etc/systemd/system/{slug}.service.d/body.conf"
+    prefix = service.project.prefix
+    service.run("mkdir", "-p", f"/etc/systemd/system/{slug}.service.d")
+    text = f"[Service]\nEnvironment={prefix}MAX_CONTENT_LENGTH=25165824\n"
+    service.machine.write(drop_in, text)
+    try:
+        service.run("systemctl", "daemon-reload")
+        service.upgrade()
+        service.systemctl("restart")
+        assert client.request("POST", "/trial/echo", body).status == 200
+    finally:
+        service.run("rm", drop_in)
+        service.run("systemctl", "daemon-reload")
+        service.upgrade()
+        service.systemctl("restart")
     assert client.request("POST", "/trial/echo", body).status == 413

@@ -108,6 +108,16 @@ ODD = {
         "rm /usr/lib/systemd/system/NAME.service",
         "systemd/system/NAME.service: exists",
     ),
+    "command": (
+        "touch /usr/local/bin/NAME-flask",
+        "rm /usr/local/bin/NAME-flask",
+        "/usr/local/bin/NAME-flask: exists",
+    ),
+    "drop-in": (
+        "mkdir UNITS/NAME.service.d; touch UNITS/NAME.service.d/hosts.conf",
+        "rm -r UNITS/NAME.service.d",
+        "UNITS/NAME.service.d/hosts.conf: exists",
+    ),
     "site": (
         "touch /etc/nginx/sites-available/NAME",
         "rm /etc/nginx/sites-available/NAME",
@@ -147,6 +157,7 @@ def fill(text: str, service: Service) -> str:
         "NAME": name_of(service),
         "HOST": service.host,
         "HOME": service.home,
+        "UNITS": "/etc/systemd/system",
     }.items():
         text = text.replace(name, value)
     return text

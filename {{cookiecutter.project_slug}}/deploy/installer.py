@@ -35,6 +35,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parent
@@ -56,6 +57,7 @@ RELEASE_FILE = "installed-release.txt"  # in /static/, from nginx: names the rel
 LONG = 46  # characters of a host name that nginx's default hash can take
 HIDDEN = ("/home", "/root", "/run/user")  # from the service, by ProtectHome
 
+Result = TypeVar("Result")
 State = dict[str, str] | None  # of a path: absent, a link or a file
 Address = tuple[str, int]
 
@@ -734,8 +736,11 @@ def hosts_state(package: str) -> State:
 def command_state() -> State:
     """Return the command that runs `flask` as the service."""
     text = "#!/bin/sh\n# Made by deploy/install: runs `flask` as the service.\n"
-    installer = f"/srv/{own.name}/current/deploy/installer.py"
-    text += f'exec python3 -I -X utf8 {installer} flask --name {own.name} -- "$@"\n'
+    text += f"installer=/srv/{own.name}/current/deploy/installer.py\n"
+    text += "if ! grep -q '^def flask' $installer; then  # after a rollback\n"
+    text += f'    echo "{own.name}: the current release has no such command" >&2\n'
+    text += "    exit 1\nfi\n"
+    text += f'exec python3 -I -X utf8 $installer flask --name {own.name} -- "$@"\n'
     return {"text": text}
 
 
@@ -1046,12 +1051,13 @@ class Step:
         """Note whether it is a dry run."""
         self.dry_run = dry_run
 
-    def __call__(self, text: str, action: Callable[..., object], *args: object) -> None:
-        """Do it."""
+    def __call__(
+        self, text: str, action: Callable[..., Result], *args: object
+    ) -> Result | None:
+        """Do it, and return the result; None in a dry run."""
         signals.check()
         say(f"==> {text}")
-        if not self.dry_run:
-            action(*args)
+        return None if self.dry_run else action(*args)
 
 
 def refuse(problems: Iterable[str]) -> None:
@@ -1130,44 +1136,41 @@ def open_settings(settings: Path) -> None:
         raise DeployError(message)
 
 
-def check_release(release: Path, hosts: State) -> None:
+def check_release(release: Path, hosts: State) -> str | None:
     """Have a release check itself and its settings, as the service would start.
 
     Args:
         release: The release.
         hosts: The drop-in with the hosts of the instance.
 
+    Returns:
+        Its largest body as nginx writes it; None if an old release does not say it.
+
+    Raises:
+        DeployError: It would not start.
+
     """
     deploy = release / "deploy"
     options = sandbox(unit_of(deploy) + drop_ins(**{own.hosts_file.name: hosts}))
-    command = release / "bin" / command_of(deploy)
-    check = (command, "--settings", settings_file(deploy), "--check")
-    try:
-        with undone_by(stop_check):
-            stop_check()  # of a run that was killed here
-            name = f"--unit={own.check}"
-            run("systemd-run", name, "--pipe", *options, *check, show=True)
-    except Interrupted:
-        raise
-    except DeployError as error:
+    command: list[str | Path] = ["systemd-run", f"--unit={own.check}", "--pipe"]
+    command += [*options, release / "bin" / command_of(deploy)]
+    command += ["--settings", settings_file(deploy), "--check"]
+    with undone_by(stop_check):
+        stop_check()  # of a run that was killed here
+        result = run(*command, check=False)
+    say(result.stdout.rstrip())
+    if result.returncode:
         message = f"releases/{release.name} would not start: see above"
-        raise DeployError(message) from error
+        raise DeployError(message)
+    return largest_body(result.stdout)
 
 
-def largest_body(release: Path) -> str | None:
-    """Return the effective MAX_CONTENT_LENGTH as nginx writes it; None if unknown."""
-    package = package_of_release(release)
-    code = (
-        f"import flask, sys; from {package}.config import load_config; "
-        f"app = flask.Flask({package!r}); load_config(app, sys.argv[1]); "
-        "print(app.config['MAX_CONTENT_LENGTH'] or 0)"
-    )
-    command = (release / "bin" / "python", "-I", "-c", code)
-    settings = settings_file(release / "deploy")
-    found = run("runuser", "-u", own.name, "--", *command, settings, check=False)
-    if found.returncode or not found.stdout.strip().isdecimal():
+def largest_body(said: str) -> str | None:
+    """Return the largest body in what a check has said, as nginx writes it."""
+    found = re.search(r"would start \(MAX_CONTENT_LENGTH: (\d+|None)\)", said)
+    if not found:
         return None
-    number = int(found.stdout)
+    number = int(found[1].replace("None", "0"))  # 0: without a limit
     mebibytes, rest = divmod(number, 1 << 20)
     return str(number) if rest or not number else f"{mebibytes}m"
 
@@ -1478,9 +1481,8 @@ def install(number: str, step: Step) -> None:
             with undone_by(lambda: discard(release)):
                 step(f"make {release}", build, release, digest)
         with undone_by(lambda: discard(release) if fresh else None):
-            step("validate the release and the settings", check_release, release, hosts)
-            if not step.dry_run:
-                sites = fit_body(sites, largest_body(release))
+            text = "validate the release and the settings"
+            sites = fit_body(sites, step(text, check_release, release, hosts))
         with undone_by(lambda: restore(old)), explained_by(watch):
             Switch(release, deploy, hosts, sites).do(step)
             step("request it through nginx", check_health, sites.text, release)

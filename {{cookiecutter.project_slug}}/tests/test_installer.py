@@ -258,7 +258,11 @@ def test_nginx_takes_bodies_as_large_as_the_application() -> None:
     """The number is that of the settings on the machine."""
     available = installer.AVAILABLE / installer.own.name
     sites = installer.Sites(SITE, {available: {"text": SITE}}, [])
-    assert installer.fit_body(sites, None) is sites
-    fitted = installer.fit_body(sites, "32m")
+    assert installer.fit_body(sites, installer.largest_body("would start")) is sites
+    said = "would start (MAX_CONTENT_LENGTH: {})"
+    assert installer.largest_body(said.format(1000)) == "1000"
+    assert installer.largest_body(said.format(None)) == "0"
+    body = installer.largest_body(said.format(32 << 20))
+    fitted = installer.fit_body(sites, body)
     assert ["32m"] in installer.directives("client_max_body_size", fitted.text)
     assert fitted.states[available] == {"text": fitted.text}

@@ -170,7 +170,7 @@ def test_check_says_whether_it_would_start(
     """It serves nothing: `systemctl reload` asks this before it reloads."""
     monkeypatch.setattr(__main__, "faults", lambda *_: [])
     main(["--env", "testing", "--check"])
-    assert "would start" in capsys.readouterr().err
+    assert "would start (MAX_CONTENT_LENGTH: " in capsys.readouterr().err
     assert "SECRET_KEY" in only_line_of(["--env", "production", "--check"], capsys)
 
 

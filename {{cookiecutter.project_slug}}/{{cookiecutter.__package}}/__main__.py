@@ -71,7 +71,9 @@ def command(  # noqa: PLR0913 - an argument for each option
     if check:
         if found := faults(lambda: create_app(config), nginx):
             raise click.ClickException("\n".join(found))
-        report(logging.INFO, "would start")
+        body = loaded.config["MAX_CONTENT_LENGTH"]
+        # `deploy/install` reads the number, and sets it in nginx.
+        report(logging.INFO, f"would start (MAX_CONTENT_LENGTH: {body})")
     elif debug:
         develop(host, port, config)
     elif listener := listener_of_systemd():
