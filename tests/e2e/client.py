@@ -118,3 +118,13 @@ def ask(
     connection.request(method, path, body, dict(headers))
     response = connection.getresponse()
     return Reply(response.status, response.headers, response.read())
+
+
+@contextlib.contextmanager
+def listen(client: Client, path: str) -> Generator[http.client.HTTPResponse]:
+    """Return a response of which only the headers are read."""
+    connection = http.client.HTTPConnection(client.host, client.port)
+    with contextlib.closing(connection):
+        connection.sock = client.connect(60)
+        connection.request("GET", path, headers={"Host": client.host})
+        yield connection.getresponse()

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from .client import listen
 from .service import Load, Service, eventually, need
 
 pytestmark = pytest.mark.e2e
@@ -76,6 +77,26 @@ def test_a_reload_loses_no_request(service: Service, figure: Figure) -> None:
     figure(load)
     assert load.report.failed == {}
     assert service.main_pid() == pid
+
+
+def test_open_streams_do_not_make_a_restart_or_a_reload_lose_requests(
+    service: Service, figure: Figure
+) -> None:
+    """They are closed. uWSGI waits for them, and refuses others: see the guide."""
+    if server_of(service) == "uwsgi":
+        return
+    path = "/stream/events?silence=300"
+    with service.load(**STEADY) as load:
+        for command in ("restart", "reload") * TIMES:
+            with contextlib.ExitStack() as stack:
+                for _ in range(3):
+                    stream = stack.enter_context(listen(service.client, path))
+                    assert stream.status == 200
+                service.systemctl(command)
+                assert first_answer(service) < 8
+            time.sleep(2)
+    figure(load)
+    assert load.report.failed == {}
 
 
 def test_impatient_commands_lose_no_request(service: Service, figure: Figure) -> None:

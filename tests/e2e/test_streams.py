@@ -5,9 +5,9 @@ import json
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import Bake
 from tests.projects import PYTHON, SERVERS, Project
 
-from .client import Client, Reply
+from .client import Client, Reply, listen
 from .conftest import answers_of, with_trial
 from .plain import Plain, missing, serve
 from .service import eventually, need
@@ -51,16 +51,6 @@ def client(server: str, https: str, plain: Callable[[str, str], Plain]) -> Clien
     """Return a client for each server and each way of https."""
     need(missing())
     return plain(server, https).client
-
-
-@contextlib.contextmanager
-def listen(client: Client, path: str) -> Iterator[HTTPResponse]:
-    """Return a response of which only the headers are read."""
-    connection = HTTPConnection(client.host, client.port)
-    with contextlib.closing(connection):
-        connection.sock = client.connect(60)
-        connection.request("GET", path, headers={"Host": client.host})
-        yield connection.getresponse()
 
 
 @pytest.mark.parametrize("path", ["/stream/events", "/events"])
