@@ -6,6 +6,7 @@ import runpy
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
@@ -51,12 +52,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     abandons = False
     nr_conns: int  # each has a thread
 
-    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+    def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
         """End the loop that waits for connections if only long ones are left."""
         super().wait_for_and_dispatch_events(timeout)
         if not self.alive and self.nr_conns:
-            long = len(self.wsgi.extensions["streams"].open)
-            if self.nr_conns == long:
+            app: Any = self.wsgi
+            if self.nr_conns == len(app.extensions["streams"].open):
                 self.abandons, self.nr_conns = True, 0
 
 
