@@ -244,7 +244,7 @@ def test_a_stale_lock_is_named(bake: Bake, tmp_path: Path) -> None:
     edit(
         copy.path / "pyproject.toml",
         (r"dependencies = \[\n", r'\g<0>  "Flask_Caching[redis]>=2",\n'),
-        (r"test = \[", r'\g<0>"pytest-cov", '),
+        (r"test = \[", r'\g<0>"pytest-cov", "pytest>=99", '),
     )
     edit(factory(copy), ("from flask import Flask", r"import flask_caching\n\g<0>"))
     python = copy.path / ".venv" / "bin" / "python"
@@ -260,7 +260,7 @@ def test_a_stale_lock_is_named(bake: Bake, tmp_path: Path) -> None:
         output = result.stdout + result.stderr
         assert f"{said}: run make lock" in output
         assert "requirements-dev.txt does not have" in output
-        assert "(pytest-cov)" in output
+        assert "(pytest-cov, pytest>=99 instead of " in output
         assert "ModuleNotFoundError" not in output
 
 

@@ -9,11 +9,15 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+# pytest depends on it.
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 ROOT = Path(__file__).parents[1]
 
 
 def problems() -> Iterator[str]:
-    """Yield a line for each lock file that lacks a dependency."""
+    """Yield a line for each lock file that does not have what is required."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = pyproject.get("dependency-groups", {}).values()
     required = {
@@ -23,18 +27,33 @@ def problems() -> Iterator[str]:
         ],
     }
     for file, lines in required.items():
-        locked = (ROOT / file).read_text(encoding="utf-8").splitlines()
-        if missing := sorted(names(lines) - names(locked)):
+        locked = versions((ROOT / file).read_text(encoding="utf-8"))
+        if lacking := sorted({*differences(map(Requirement, lines), locked)}):
             yield (
                 f"{file} does not have what pyproject.toml asks for "
-                f"({', '.join(missing)}): run make lock"
+                f"({', '.join(lacking)}): run make lock"
             )
 
 
-def names(lines: list[str]) -> set[str]:
-    """Return the normalized names of the packages in lines of requirements."""
-    found = (re.match(r"[A-Za-z0-9][\w.-]*", line) for line in lines)
-    return {re.sub(r"[-_.]+", "-", name[0]).lower() for name in found if name}
+def versions(lock: str) -> dict[str, str]:
+    """Return the version of each package in a lock file; empty for one from a URL."""
+    found = re.findall(r"(?m)^([A-Za-z0-9][\w.-]*)(?:\[.*?\])?(?:==([^\s;]+))?", lock)
+    return {canonicalize_name(name): version for name, version in found}
+
+
+def differences(
+    requirements: Iterator[Requirement], locked: dict[str, str]
+) -> Iterator[str]:
+    """Yield the requirements that a lock does not meet."""
+    for requirement in requirements:
+        name = canonicalize_name(requirement.name)
+        if requirement.marker and not requirement.marker.evaluate():
+            continue
+        version = locked.get(name)
+        if version is None:
+            yield name
+        elif version and not requirement.specifier.contains(version, prereleases=True):
+            yield f"{name}{requirement.specifier} instead of {version}"
 
 
 if __name__ == "__main__":
