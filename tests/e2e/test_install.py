@@ -215,9 +215,9 @@ def test_a_timer_runs_a_command(service: Service) -> None:
         f"{name}.timer",
     ]
     for path, unit in units:
-        soon = unit.replace("OnCalendar=daily", "OnActiveSec=1").replace(
-            f"{slug}-flask cleanup", f"{slug}-flask trial init-db"
-        )
+        soon = unit.replace(
+            "OnCalendar=daily", "OnActiveSec=1\nAccuracySec=1s"
+        ).replace(f"{slug}-flask cleanup", f"{slug}-flask trial init-db")
         assert soon != unit
         service.machine.write(path, soon)
     start, log, remove = service.commands("Scheduled jobs")
