@@ -242,15 +242,16 @@ def survives(copy: Path, package: str, mutant: Mutant, seconds: float) -> bool:
     text = mutant.text.encode()
     path.write_bytes(original[: mutant.start] + text + original[mutant.end :])
     try:
-        return passes(copy, mutant.module, seconds)
+        return passes(copy, {mutant.module}, seconds)
     finally:
         path.write_bytes(original)
 
 
-def passes(copy: Path, module: str, seconds: float) -> bool:
-    """Run the tests of a module in a process of its own; tell whether all pass."""
-    names = [copy / "tests" / f"test_{name}.py" for name in TESTS[module].split()]
-    files = [str(path) for path in names if path.exists()]
+def passes(copy: Path, modules: set[str], seconds: float) -> bool:
+    """Run the tests of some modules in a process of its own; tell whether all pass."""
+    names = " ".join(TESTS[module] for module in sorted(modules)).split()
+    paths = [copy / "tests" / f"test_{name}.py" for name in dict.fromkeys(names)]
+    files = [str(path) for path in paths if path.exists()]
     child = os.fork()
     if child == 0:
         code = 1
@@ -383,19 +384,18 @@ def enough(figures: list[tuple[str, int, int]], *, in_each: bool) -> bool:
 def attempts(project: Project, mutants: list[Mutant]) -> Iterator[tuple[Mutant, bool]]:
     """Yield each mutant, and whether it survives."""
     copies = [project.path.with_name(f"copy-{n}") for n in range(os.cpu_count() or 1)]
-    seconds: dict[str, float] = {}
     for copy in copies:
         shutil.copytree(project.path, copy)
-    for module in {mutant.module for mutant in mutants}:
-        start = time.monotonic()
-        if not passes(copies[0], module, seconds=120):
-            sys.exit(f"the tests of {module} fail without a mutant")
-        seconds[module] = 20 + 5 * (time.monotonic() - start)
+    start = time.monotonic()
+    modules = {mutant.module for mutant in mutants}
+    if modules and not passes(copies[0], modules, seconds=300):
+        sys.exit(f"the tests fail without a mutant ({project.path.parent.name})")
+    seconds = 20 + 2 * (time.monotonic() - start)
 
     def attempt(mutant: Mutant) -> bool:
         copy = copies.pop()
         try:
-            return survives(copy, project.package, mutant, seconds[mutant.module])
+            return survives(copy, project.package, mutant, seconds)
         finally:
             copies.append(copy)
 

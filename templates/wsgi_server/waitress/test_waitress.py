@@ -43,6 +43,7 @@ class Waitress:
     def loop(self, **given: object) -> None:
         """Receive the signal; then work on one request until the next call."""
         self.loops.append(given)
+        assert len(self.loops) < 10, "no signal was handled"
         if len(self.loops) == 1:
             self.active_channels = {1: None}
             signal.raise_signal(self.send)
@@ -87,7 +88,11 @@ def test_it_finishes_requests_and_behind_nginx_restarts(
     monkeypatch.setattr(logger, "level", logging.NOTSET)
     monkeypatch.setattr(server, "create_server", waitress.create)
     monkeypatch.setattr(server, "restart", restarted.append)
+    told: list[str] = []
+    monkeypatch.setattr(server, "tell_systemd", told.append)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if family == socket.AF_UNIX:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])  # as after a restart
     with socket.socket(family) as listener:
         server.serve(listener, CONFIG, json_lines=False)
         channels = waitress.given.pop("map")
@@ -102,7 +107,8 @@ def test_it_finishes_requests_and_behind_nginx_restarts(
         assert restarted == ([listener] if number == signal.SIGHUP else [])
     assert waitress.loops == [{"timeout": 1, "map": channels, "count": 1}] * 2
     assert waitress.triggered
-    assert not waitress.accepting
+    assert told == ["READY=1"]
+    assert waitress.accepting is False
     assert vars(waitress.adj) == {"channel_timeout": 1, "cleanup_interval": 1}
     assert waitress.next_channel_cleanup == 0
     assert logger.level == logging.ERROR
