@@ -40,7 +40,7 @@ TESTS = {
     "__init__.py": "factory errors headers log main",
     "__main__.py": "main log",
     "check.py": "check main",
-    "config/__init__.py": "settings config dotenv main",
+    "config/__init__.py": "settings config factory dotenv main",
     "config/checks.py": "settings config main",
     "config/defaults.py": "settings config dotenv",
     "config/kinds.py": "settings config main check",
