@@ -33,8 +33,9 @@ FILES = {
         "toml": ["{p}/config/settings.toml"],
     },
     "wsgi_server": {
-        "gunicorn": ["{p}/gunicorn.conf.py"],
+        "gunicorn": ["tests/test_gunicorn.py", "{p}/gunicorn.conf.py"],
         "uwsgi": ["{p}/uwsgi.ini", "{p}/uwsgi_main.py"],
+        "waitress": ["tests/test_waitress.py"],
     },
 }
 
@@ -143,5 +144,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: Cookiecutter says enough
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: Cookiecutter prints enough
     main()

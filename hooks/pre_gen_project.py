@@ -207,5 +207,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: Cookiecutter says enough
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: Cookiecutter prints enough
     main()

@@ -1,4 +1,4 @@
-"""Bake a project from the default answers, install it, start it and say where."""
+"""Bake a project from the default answers, install it and start it."""
 
 import os
 import socket

@@ -50,7 +50,7 @@ PAGES = [
 
 @dataclass(frozen=True)
 class Target:
-    """A directory that is judged, and what its judges have to know about it."""
+    """A directory that is judged, and the environment variables of its judges."""
 
     group: str
     name: str

@@ -9,11 +9,13 @@ import argparse
 import ast
 import contextlib
 import os
+import random
 import shutil
 import signal
 import sys
 import tempfile
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,31 +27,39 @@ import flask.cli
 import pytest
 import werkzeug.middleware.proxy_fix
 
-from tests.projects import LAYOUTS, SERVERS, Project, bake
+from tests.projects import LAYOUTS, ROOT, SERVERS, Project, bake
 
 PRELOADED = flask.cli, werkzeug.middleware.proxy_fix  # once, not for each mutant
+
+# The share that must be killed, and those that cannot be: changes nothing can notice.
+BAR = 0.9
+EQUIVALENT = ROOT / "scripts" / "mutants.toml"
 
 # The tests of each module: those that find most come first.
 TESTS = {
     "__init__.py": "factory errors headers log main",
     "__main__.py": "main log",
     "check.py": "check main",
-    "config/__init__.py": "settings config dotenv main",
+    "config/__init__.py": "settings config factory dotenv main",
     "config/checks.py": "settings config main",
+    "config/defaults.py": "settings config dotenv",
     "config/kinds.py": "settings config main check",
     "config/layers.py": "settings config dotenv",
     "config/layout.py": "settings config dotenv factory",
+    "config/policy.py": "csp settings",
+    "config/settings.py": "settings config",
     "config/show.py": "settings config",
+    "csp.py": "csp headers",
     "errors.py": "errors",
-    "gunicorn.conf.py": "main log",
+    "gunicorn.conf.py": "gunicorn main log",
     "headers.py": "headers errors pages",
     "health.py": "health factory",
     "lines.py": "lines log",
     "log.py": "log factory",
     "pages.py": "pages errors",
     "proxy.py": "proxy log",
-    "server.py": "server main log",
-    "uwsgi_main.py": "server main log",
+    "server.py": "waitress main log",
+    "uwsgi_main.py": "main log",
     "wsgi.py": "factory",
 }
 
@@ -234,15 +244,16 @@ def survives(copy: Path, package: str, mutant: Mutant, seconds: float) -> bool:
     text = mutant.text.encode()
     path.write_bytes(original[: mutant.start] + text + original[mutant.end :])
     try:
-        return passes(copy, mutant.module, seconds)
+        return passes(copy, {mutant.module}, seconds)
     finally:
         path.write_bytes(original)
 
 
-def passes(copy: Path, module: str, seconds: float) -> bool:
-    """Run the tests of a module in a process of its own; tell whether all pass."""
-    names = [copy / "tests" / f"test_{name}.py" for name in TESTS[module].split()]
-    files = [str(path) for path in names if path.exists()]
+def passes(copy: Path, modules: set[str], seconds: float) -> bool:
+    """Run the tests of some modules in a process of its own; tell whether all pass."""
+    names = " ".join(TESTS[module] for module in sorted(modules)).split()
+    paths = [copy / "tests" / f"test_{name}.py" for name in dict.fromkeys(names)]
+    files = [str(path) for path in paths if path.exists()]
     child = os.fork()
     if child == 0:
         code = 1
@@ -274,44 +285,124 @@ def passes(copy: Path, module: str, seconds: float) -> bool:
 
 
 def main() -> None:
-    """Print each mutant that lives, and how many die in each module."""
+    """Print each mutant that survives; end with 1 if too few are killed."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("modules", nargs="*", help="default: all")
-    parser.add_argument("--server", default=SERVERS[0])
-    parser.add_argument("--layout", default=LAYOUTS[0])
+    parser.add_argument("modules", nargs="*", help="default: all, once each")
+    parser.add_argument("--server", choices=SERVERS, help="one product only")
+    parser.add_argument("--layout", choices=LAYOUTS, help="one product only")
+    parser.add_argument("--sample", type=int, help="only so many, chosen at random")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
-        answers = {"wsgi_server": options.server, "config_layout": options.layout}
-        project = bake(Path(name), answers, hooks=False)
-        total, killed = Counter[str](), Counter[str]()
-        for mutant, lives in attempts(project, options.modules or list(TESTS)):
-            total[mutant.module] += 1
-            killed[mutant.module] += not lives
-            if lives:
-                print(f"lives: {mutant} (line {mutant.line})", flush=True)
+        found = plan(Path(name), options)
+        reasons = tomllib.loads(EQUIVALENT.read_text())
+        stale = set(reasons) - {str(one) for _, _, mutants in found for one in mutants}
+        whole = not (options.modules or options.server or options.layout)
+        if whole and stale:
+            sys.exit(f"{EQUIVALENT.name}: no such mutants: {', '.join(sorted(stale))}")
+        for _, _, mutants in found:
+            mutants[:] = [one for one in mutants if str(one) not in reasons]
+        if options.sample is not None:
+            every = [one for _, _, mutants in found for one in mutants]
+            chosen = set(random.Random(options.seed).sample(every, options.sample))  # noqa: S311
+            for _, _, mutants in found:
+                mutants[:] = [one for one in mutants if one in chosen]
+        figures = [(label, *score(project, some)) for label, project, some in found]
+    bar = BAR
+    if options.sample is not None:  # which is off by two standard deviations at most
+        bar -= 2 * (BAR * (1 - BAR) / max(options.sample, 1)) ** 0.5
+    in_each = whole and options.sample is None
+    sys.exit(not enough(figures, bar, in_each=in_each))
+
+
+Plan = list[tuple[str, Project, list[Mutant]]]
+
+
+def plan(directory: Path, options: argparse.Namespace) -> Plan:
+    """Return what to change: products, and the mutants that are tried in each.
+
+    What does not differ by server and layout is tried in the first product only.
+    """
+    if options.server or options.layout:
+        products = [(options.server or SERVERS[0], options.layout or LAYOUTS[0])]
+    else:
+        products = [(server, LAYOUTS[0]) for server in SERVERS]
+        products += [(SERVERS[0], layout) for layout in LAYOUTS[1:]]
+    seen: set[tuple[str, bytes]] = set()
+    found: Plan = []
+    for server, layout in products:
+        label = f"{server}, {layout}"
+        answers = {"wsgi_server": server, "config_layout": layout}
+        place = directory / f"{server}-{layout}"
+        place.mkdir()
+        project = bake(place, answers, hooks=False)
+        mutants: list[Mutant] = []
+        package = project.path / project.package
+        names = {str(path.relative_to(package)) for path in package.rglob("*.py")}
+        if unknown := names - set(TESTS):
+            sys.exit(f"scripts/mutants.py: TESTS lacks {', '.join(sorted(unknown))}")
+        for module in options.modules or TESTS:
+            path = package / module
+            if path.exists() and (module, path.read_bytes()) not in seen:
+                seen.add((module, path.read_bytes()))
+                mutants += Code(module, path.read_text()).mutants()
+        found.append((label, project, mutants))
+    return found
+
+
+def score(project: Project, mutants: list[Mutant]) -> tuple[int, int]:
+    """Try some mutants; return how many are killed, and how many there are."""
+    total, killed = Counter[str](), Counter[str]()
+    for mutant, lives in attempts(project, mutants):
+        total[mutant.module] += 1
+        killed[mutant.module] += not lives
+        if lives:
+            print(f"survives: {mutant} (line {mutant.line})", flush=True)
     for module, count in total.items():
-        print(f"{module:<24} {killed[module]:>4} of {count:>4}")
-    print(f"{'killed':<24} {killed.total():>4} of {total.total():>4}")
+        print(f"{module:<24} {killed[module]:>4} of {count:>4}", flush=True)
+    return killed.total(), total.total()
 
 
-def attempts(project: Project, modules: list[str]) -> Iterator[tuple[Mutant, bool]]:
-    """Yield each mutant of some modules, and whether it survives."""
-    mutants: list[Mutant] = []
-    for module in modules:
-        path = project.path / project.package / module
-        if path.exists():
-            mutants += Code(module, path.read_text()).mutants()
+def enough(figures: list[tuple[str, int, int]], bar: float, *, in_each: bool) -> bool:
+    """Print how many are killed; tell whether that is enough.
+
+    Args:
+        figures: A product's name, how many are killed and how many there are.
+        bar: The share that has to be killed.
+        in_each: Whether each product has to pass: its own mutants, and those of
+            the first product, with which it shares the other modules.
+
+    """
+    rows = []
+    if in_each:
+        (_, shared_killed, shared), *others = figures
+        rows = [figures[0]]
+        rows += [(name, shared_killed + k, shared + n) for name, k, n in others]
+    killed = sum(figure[1] for figure in figures)
+    total = sum(figure[2] for figure in figures)
+    rows.append(("all", killed, total))
+    for name, dead, count in rows:
+        share = dead / max(count, 1)
+        remark = "" if share >= bar else f"  <-- below {bar:.0%}"
+        print(f"{name:<24} {dead:>4} of {count:>4}  {share:.1%}{remark}")
+    return all(dead >= bar * count for _, dead, count in rows)
+
+
+def attempts(project: Project, mutants: list[Mutant]) -> Iterator[tuple[Mutant, bool]]:
+    """Yield each mutant, and whether it survives."""
     copies = [project.path.with_name(f"copy-{n}") for n in range(os.cpu_count() or 1)]
     for copy in copies:
         shutil.copytree(project.path, copy)
-        for module in {mutant.module for mutant in mutants}:
-            if not passes(copy, module, seconds=120):
-                sys.exit(f"the tests of {module} fail without a mutant")
+    start = time.monotonic()
+    modules = {mutant.module for mutant in mutants}
+    if modules and not passes(copies[0], modules, seconds=300):
+        sys.exit(f"the tests fail without a mutant ({project.path.parent.name})")
+    seconds = 20 + 2 * (time.monotonic() - start)
 
     def attempt(mutant: Mutant) -> bool:
         copy = copies.pop()
         try:
-            return survives(copy, project.package, mutant, seconds=60)
+            return survives(copy, project.package, mutant, seconds)
         finally:
             copies.append(copy)
 

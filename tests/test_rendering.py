@@ -41,9 +41,9 @@ tests/test_settings.py tests/test_streams.py
 """
 
 CHOSEN = {
-    "waitress": "",
+    "waitress": "tests/test_waitress.py",
     "uwsgi": "PKG/uwsgi.ini PKG/uwsgi_main.py",
-    "gunicorn": "PKG/gunicorn.conf.py",
+    "gunicorn": "PKG/gunicorn.conf.py tests/test_gunicorn.py",
     "cfg": "PKG/config/default.cfg PKG/config/development.cfg "
     "PKG/config/production.cfg PKG/config/testing.cfg",
     "object": "PKG/config/settings.py",

@@ -124,7 +124,7 @@ class Service:
 
     def install(self) -> None:
         """Install it by the commands of its README, and nginx for a rush of clients."""
-        for block in self.commands("Install, upgrade, go back"):
+        for block in self.commands("Install, upgrade, roll back"):
             if "rollback" not in block:
                 self.do(block)
         for block in self.commands("Overload"):

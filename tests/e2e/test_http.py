@@ -542,7 +542,7 @@ def test_behind_a_named_proxy_scheme_port_and_address_are_the_clients(
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_nobody_but_a_named_proxy_says_who_asks(
+def test_client_addresses_come_from_named_proxies_only(
     server: str, plain: Callable[[str, str], Plain]
 ) -> None:
     """A client at another address cannot forge scheme, port, host or address."""

@@ -47,7 +47,7 @@ def test_the_layers_win_in_their_order(
 def test_without_an_argument_or_a_variable_it_is_production(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Forgetting to say so must not start the debugger on a server."""
+    """A forgotten variable must not start the debugger on a server."""
     monkeypatch.setenv(f"{PREFIX}_SECRET_KEY", "of this test, and long enough")
     assert create_app().config["ENV"] == "production"
 
@@ -175,7 +175,7 @@ def test_a_settings_file_of_another_kind_gets_one_line(tmp_path: Path) -> None:
 def test_production_refuses_a_missing_or_guessable_secret_key(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The line says how to set a good one."""
+    """The line explains how to set a good one."""
     with pytest.raises(ConfigError, match=r"SECRET_KEY: must be set .*token_hex"):
         create_app("production")
     monkeypatch.setenv(f"{PREFIX}_SECRET_KEY", key)

@@ -238,7 +238,7 @@ def test_a_nonce_allows_more_and_never_less(
 
 
 def test_a_nonce_after_the_headers_is_refused() -> None:
-    """A streamed template asks too late, unless its view has asked before."""
+    """A streamed template gets its nonce too late, unless the view has called it."""
     client = client_of("testing")
     app = client.application
     app.add_url_rule("/late", view_func=lambda: stream_template_string(PAGE))

@@ -76,7 +76,7 @@ def test_nginx_connects_to_the_socket_of_systemd() -> None:
     """Only nginx may connect."""
     [path] = values(SOCKET, "ListenStream")
     servers = re.findall(r"server unix:([^ ;]+)", NGINX)
-    assert len(servers) == 2, "the second entry makes nginx ask once more"
+    assert len(servers) == 2, "the second entry makes nginx retry once"
     assert set(servers) == {path}
     assert values(SOCKET, "SocketUser") == ["www-data"]
     assert values(SOCKET, "SocketMode") == ["0600"]
@@ -124,7 +124,7 @@ def test_each_one_waits_longer_than_the_one_before_it(app: Flask) -> None:
 
 
 def test_nginx_waits_for_clients_as_long_in_each_direction() -> None:
-    """The default server reads the headers: it knows the same limits."""
+    """The default server reads the headers: it has the same limits."""
     client = {
         value
         for name in ("client_header_timeout", "client_body_timeout", "send_timeout")
@@ -245,7 +245,7 @@ def test_nginx_and_the_application_answer_to_the_same_names(production: Flask) -
 
 
 def test_nginx_adds_the_security_headers_of_the_application() -> None:
-    """Where it answers by itself: static files and errors."""
+    """In its own responses: static files and errors."""
     for name, value in HEADERS.items():
         [variable] = values(NGINX, f"add_header {name}")[:1]
         variable = re.escape(variable.removesuffix(" always"))
@@ -312,8 +312,8 @@ def test_nginx_says_when_it_passed_a_request_on() -> None:
     assert re.search(r"X[-_]REQUEST[-_]START \$msec;", NGINX, re.IGNORECASE)
 
 
-def test_nobody_but_nginx_says_who_asks() -> None:
-    """The one hop that is trusted sets all three headers by itself."""
+def test_forwarded_headers_are_set_by_nginx_only() -> None:
+    """The one hop that is trusted sets all three headers."""
     said = re.findall(
         r"(?:proxy_set_header|uwsgi_param) (?:HTTP_)?X[-_]FORWARDED[-_](\w+) (\S+);",
         NGINX,

@@ -137,7 +137,7 @@ BROKEN = {
 def test_an_error_page_does_not_depend_on_base_html(
     fault: str, path: str, code: int, app: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If that is broken, a plain page takes the place, and the log says why."""
+    """If that is broken, a plain page takes its place, and the log has the reason."""
     replace_base_html(app, BROKEN[fault])
     answer = app.test_client().get(path, headers=HTML)
     assert answer.status_code == code

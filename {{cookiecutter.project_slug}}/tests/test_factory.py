@@ -45,7 +45,7 @@ def test_each_call_creates_an_application() -> None:
 def test_the_instance_path_is_the_directory_to_write_to(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The first that systemd has made; without one, where Flask has it."""
+    """The first of STATE_DIRECTORY; without one, Flask's own default."""
     monkeypatch.setenv("STATE_DIRECTORY", f"{tmp_path / 'a'}:{tmp_path / 'b'}")
     assert create_app("testing").instance_path == str(tmp_path / "a")
     monkeypatch.setenv("STATE_DIRECTORY", "relative")

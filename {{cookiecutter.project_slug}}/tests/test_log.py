@@ -19,6 +19,7 @@ import pytest
 from flask import Flask
 
 from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.__main__ import NAME
 from {{ cookiecutter.__package }}.log import Formatter, wanted
 
 # A process of its own: pytest has set up this one's logging.
@@ -71,7 +72,7 @@ def test_development_logs_text() -> None:
 def test_times_have_an_offset(
     environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """RFC 3339, whatever the time zone is."""
+    """RFC 3339, in any time zone."""
     monkeypatch.setenv("TZ", "America/St_Johns")
     pattern = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00"
     times = re.findall(pattern, output_of(environment))
@@ -125,11 +126,12 @@ __main__.main()
 
 
 def test_messages_of_the_command_are_json_in_the_journal(tmp_path: Path) -> None:
-    """Those of `--check`, and those that say why it does not start."""
+    """Those of `--check`, and the reasons why it does not start."""
     command = [sys.executable, "-c", CHECK]
     (record,) = journal_of(tmp_path / "one", [*command, "--env=testing", "--check"])
     assert record["level"] == "INFO"
-    assert "would start" in record["message"]
+    assert record["message"] == "would start"
+    assert record["logger"] == NAME
     (record,) = journal_of(tmp_path / "two", [*command, "--env=production"])
     assert record["level"] == "ERROR"
     assert "SECRET_KEY" in record["message"]
@@ -364,7 +366,7 @@ def test_a_process_without_logging_gets_it_at_the_lowest_level_that_is_asked_for
 def test_a_process_that_logs_already_is_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever mounts the application decides."""
+    """The logging of the program that mounts the application stays."""
     root = logging.getLogger()
     own = logging.NullHandler()
     monkeypatch.setattr(root, "handlers", [own])

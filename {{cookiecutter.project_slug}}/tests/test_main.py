@@ -15,9 +15,10 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from click import Abort
 from flask import Flask
 
-from {{ cookiecutter.__package }} import __main__, create_app
+from {{ cookiecutter.__package }} import __main__, create_app, server
 from {{ cookiecutter.__package }}.__main__ import main
 from {{ cookiecutter.__package }}.config import PREFIX
 
@@ -100,7 +101,7 @@ def test_a_port_in_use_gets_one_line_and_code_2(
 
 
 def only_line_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """Run the command, which fails; return what it says."""
+    """Run the command, which fails; return its message."""
     with pytest.raises(SystemExit) as end:
         main(arguments)
     assert end.value.code == 2
@@ -119,7 +120,7 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         assert word in said
 
 
-def test_the_address_that_it_names_can_be_asked() -> None:
+def test_the_address_that_it_prints_can_be_requested() -> None:
     """Even if it listens on all addresses, which 0 stands for."""
     for host in ("127.0.0.1", "0"):
         with __main__.listen(host, 0) as listener:
@@ -131,7 +132,7 @@ def test_the_address_that_it_names_can_be_asked() -> None:
 def test_the_address_that_it_prints_answers_in_production(
     host: str, settings_file: Callable[..., Path]
 ) -> None:
-    """Whatever the names in TRUSTED_HOSTS are; others are still refused."""
+    """For any names in TRUSTED_HOSTS; others are still refused."""
     if ":" in host and not has_ipv6():
         pytest.skip("the kernel has no IPv6")
     path = settings_file(SECRET_KEY="of this test, and long enough")
@@ -161,16 +162,58 @@ def test_more_hops_than_nginx_forwards_are_refused(
     with socket.socket(socket.AF_UNIX) as listener:
         monkeypatch.setattr(__main__, "listener_of_systemd", lambda: listener)
         line = only_line_of(["--env", "testing"], capsys)
-    assert "PROXY_HOPS: must be 0 or 1 behind nginx, not 2" in line
+    assert line == (
+        f"{__main__.NAME}: PROXY_HOPS: must be 0 or 1 behind nginx, not 2: nginx "
+        "forwards one client address, and handles proxies in front itself "
+        "(https: proxy)\n"
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets")
+@pytest.mark.parametrize(
+    ("family", "more"), [(socket.AF_UNIX, {"PROXY_HOPS": 1}), (socket.AF_INET, {})]
+)
+def test_only_nginx_is_trusted_on_a_socket_of_systemd(
+    family: socket.AddressFamily,
+    more: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Any client can connect to a TCP socket."""
+    served: list[object] = []
+
+    def serve(*given: object, **options: object) -> None:
+        served.extend([*given, options])
+
+    monkeypatch.setattr(server, "serve", serve)
+    with socket.socket(family) as listener:
+        monkeypatch.setattr(__main__, "listener_of_systemd", lambda: listener)
+        main(["--env", "testing"])
+        assert served == [listener, {"ENV": "testing", **more}, {"json_lines": False}]
+
+
+def test_an_abort_ends_it_with_the_code_of_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A shell reports 128 and the number of SIGINT."""
+
+    def abort(*_: object, **_options: object) -> None:
+        raise Abort
+
+    monkeypatch.setattr(__main__.command, "main", abort)
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 130
 
 
 def test_check_says_whether_it_would_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It serves nothing: `systemctl reload` asks this before it reloads."""
+    """It serves nothing: `systemctl reload` runs this before it reloads."""
     monkeypatch.setattr(__main__, "faults", lambda *_: [])
     main(["--env", "testing", "--check"])
-    assert "would start (MAX_CONTENT_LENGTH: " in capsys.readouterr().err
+    said = "would start (MAX_CONTENT_LENGTH: 16777216)"
+    assert capsys.readouterr().err == f"{__main__.NAME}: {said}
+"
     assert "SECRET_KEY" in only_line_of(["--env", "production", "--check"], capsys)
 
 
@@ -180,7 +223,8 @@ def test_debug_is_refused_in_production(
     """The debugger runs any code that it is sent."""
     path = settings_file(SECRET_KEY="of this test, and long enough")
     arguments = ["--settings", str(path), "--env", "production", "--debug"]
-    assert "--debug: must not be used" in only_line_of(arguments, capsys)
+    message = "--debug: must not be used with the environment production"
+    assert only_line_of(arguments, capsys) == f"{__main__.NAME}: {message}\n"
 
 
 @pytest.mark.parametrize("env", ["development", "testing"])
@@ -203,13 +247,14 @@ def test_the_development_server_does_not_depend_on_variables_of_flask(
     monkeypatch.setenv("FLASK_DEBUG", "0")
     given: dict[str, Any] = {}
 
-    def run_simple(_host: str, _port: int, _app: Flask, **options: object) -> None:
-        given.update(options)
+    def run_simple(host: str, port: int, _app: Flask, **options: object) -> None:
+        given.update(options, host=host, port=port)
 
     monkeypatch.setattr("werkzeug.serving.run_simple", run_simple)
     monkeypatch.setattr("flask.cli.load_dotenv", pytest.fail)
     __main__.develop("127.0.0.1", 0, {"ENV": "development"})
     assert given["use_debugger"] is True
+    assert (given["host"], given["port"]) == ("127.0.0.1", 0)
 
 
 def test_check_refuses_an_application_that_always_fails(
@@ -217,7 +262,7 @@ def test_check_refuses_an_application_that_always_fails(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """`deploy/install` asks this before it lets a release serve."""
+    """`deploy/install` runs this before a release serves."""
 
     def fail() -> None:
         raise RuntimeError
@@ -241,7 +286,7 @@ def test_check_refuses_an_application_that_always_fails(
 def test_it_serves_the_socket_that_systemd_has_made(
     settings_file: Callable[..., Path],
 ) -> None:
-    """It says when it is ready, and leaves the socket there when it ends."""
+    """It notifies systemd when it is ready, and does not remove the socket."""
     path = settings_file(SECRET_KEY="of this test")
     with activated("--settings", str(path)) as (process, address, _):
         assert is_refused(address)
@@ -287,7 +332,7 @@ def activated(
         process = activate(listener, f"{directory}/notify", *arguments)
         try:
             while b"READY=1" not in systemd.recv(1000):
-                pass  # uWSGI says more, and before
+                pass  # uWSGI sends other messages first
             yield process, f"{directory}/listener", systemd
         finally:
             with suppress(ProcessLookupError):

@@ -70,7 +70,7 @@ VALID: dict[str, dict[str, object]] = {
     "PERMANENT_SESSION_LIFETIME": {"3600": 3600},
     "PREFERRED_URL_SCHEME": {"https": "https"},
     "PROXY_HOPS": COUNT,
-    # A text is a text, whatever it looks like.
+    # A string stays a string, even if it looks like another type.
     "SECRET_KEY": {
         text: text
         for text in ("0815", "4711", "1e400", "NaN", "true", "null", '"x"', "[1]", "{}")
@@ -134,7 +134,7 @@ def load(source: Source) -> Config:
 
 
 def line_of(source: Source) -> str:
-    """Return what ConfigError says: one line."""
+    """Return the message of ConfigError: one line."""
     with pytest.raises(ConfigError) as error:
         load(source)
     message = str(error.value)
@@ -199,7 +199,7 @@ def test_an_invalid_variable_is_refused_at_start(
 def test_an_invalid_setting_in_a_file_is_refused_at_start(
     name: str, tmp_path: Path
 ) -> None:
-    """A string is no switch, no number and no list, whatever it holds."""
+    """A string is not a boolean, a number or a list, whatever it contains."""
     path = tmp_path / f"settings{layout.ENDING}"
     prefix = f"{PREFIX}_" if layout.TEXT else ""
     for text in INVALID[name]:
@@ -444,7 +444,7 @@ def test_a_secret_key_without_the_prefix_is_mentioned(
 def test_flask_debug_does_not_weaken_production(
     variables: Variables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says so. Development has its debugger."""
+    """It logs a warning. Development has its debugger."""
     monkeypatch.setenv("FLASK_DEBUG", "1")
     variables(SECRET_KEY="of this test, and long enough")
     app = create_app("production")

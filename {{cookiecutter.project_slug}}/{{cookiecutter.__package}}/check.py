@@ -15,7 +15,7 @@ from flask.sessions import SecureCookieSessionInterface
 from .config.kinds import without_port
 
 HERE = Path(__file__).parent
-# Every request passes these, whatever its fault is.
+# Every request passes these, so that they are not the place of a fault.
 PASSED = (Path(__file__), HERE / "headers.py", HERE / "csp.py")
 
 
@@ -59,7 +59,7 @@ def hosts_of(app: Flask) -> list[str]:
 
 
 def health(app: Flask, hosts: list[str]) -> Iterator[str]:
-    """Ask `/healthz` as each host: a host that is not trusted gets 400."""
+    """Request `/healthz` with each host: a host that is not trusted gets 400."""
     for host in hosts:
         status, answer = ask(app, host, "/healthz")
         if status == HTTPStatus.BAD_REQUEST:
@@ -69,7 +69,7 @@ def health(app: Flask, hosts: list[str]) -> Iterator[str]:
 
 
 def pages(app: Flask, host: str) -> Iterator[str]:
-    """Ask for the home page and a static file, if there are any."""
+    """Request the home page and a static file, if there are any."""
     paths = ["/"] if app.url_map.bind(host).test("/", "GET") else []
     if folder := app.static_folder:
         files = (file for file in Path(folder).rglob("*") if file.is_file())

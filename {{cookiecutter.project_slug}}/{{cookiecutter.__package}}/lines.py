@@ -49,7 +49,7 @@ class Handler(logging.StreamHandler[TextIO]):
     """Write records to standard output, with their priority if that is the journal."""
 
     def __init__(self) -> None:
-        """Find out where standard output leads."""
+        """Determine where standard output leads."""
         super().__init__(sys.__stdout__)
         self.in_journal = is_journal(self.stream)
         self.setFormatter(JsonFormatter())

@@ -34,7 +34,7 @@ FORMATTERS: dict[str, logging.Formatter] = {
 
 
 class Formatter(logging.Formatter):
-    """Format each record as the current application asks for.
+    """Format each record as the current application requires.
 
     The root logger is the process's own, while two applications in it may differ in
     LOG_FORMAT: so that is looked up for each record.

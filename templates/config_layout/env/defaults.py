@@ -7,10 +7,10 @@ DEFAULT: dict[str, Any] = {
     # The lowest level that is logged, and how: "text" or "json" (one object a line).
     "LOG_LEVEL": "INFO",
     "LOG_FORMAT": "json",
-    # The largest request body in bytes; a larger one is answered with 413.
+    # The largest request body in bytes; a larger one gets 413.
     # `deploy/install` gives nginx the same limit.
     "MAX_CONTENT_LENGTH": 16 * 1024 * 1024,
-    # The form fields among it may take as much. Flask's own limit is 500 kB.
+    # The same limit for its form fields. Flask's own limit is 500 kB.
     "MAX_FORM_MEMORY_SIZE": 16 * 1024 * 1024,
     # How many proxies stand in front, each of which sets X-Forwarded-For, -Proto and
     # -Host. Too high a number lets clients forge their address; nginx is one.
@@ -22,7 +22,7 @@ DEFAULT: dict[str, Any] = {
     # Browsers send the session cookie over TLS only.
     "SESSION_COOKIE_SECURE": True,
 {% endif %}
-    # Other sites' forms are sent without it.
+    # POST requests from other sites are sent without it.
     "SESSION_COOKIE_SAMESITE": "Lax",
     # What a page may load and do: only files of this origin, no inline script or
     # style, no frames. See docs/content-security-policy.md.
@@ -66,7 +66,7 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
     # What differs in production. SECRET_KEY is not here: it belongs in the
     # environment or the settings file on the server, and never into git.
     "production": {
-        # The names that the service answers to; any other Host gets 400. The last
+        # The host names of the service; any other Host gets 400. The last
         # three are for health checks on the machine itself.
         "TRUSTED_HOSTS": [
 {% for host in cookiecutter.server_name.split() %}
@@ -76,7 +76,7 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
             "127.0.0.1",
             "[::1]",
         ],
-        # Links made outside of a request begin with this.
+        # The scheme of URLs that are built outside a request.
         "PREFERRED_URL_SCHEME": "{{ 'http' if cookiecutter.https == 'no' else 'https' }}",
     },
 }

@@ -10,10 +10,10 @@ class Default:
     LOG_LEVEL = "INFO"
     LOG_FORMAT = "json"
 
-    # The largest request body in bytes; a larger one is answered with 413.
+    # The largest request body in bytes; a larger one gets 413.
     # `deploy/install` gives nginx the same limit.
     MAX_CONTENT_LENGTH = 16 * 1024 * 1024
-    # The form fields among it may take as much. Flask's own limit is 500 kB.
+    # The same limit for its form fields. Flask's own limit is 500 kB.
     MAX_FORM_MEMORY_SIZE = 16 * 1024 * 1024
 
     # How many proxies stand in front, each of which sets X-Forwarded-For, -Proto and
@@ -27,7 +27,7 @@ class Default:
     # Browsers send the session cookie over TLS only.
     SESSION_COOKIE_SECURE = True
 {% endif %}
-    # Other sites' forms are sent without it.
+    # POST requests from other sites are sent without it.
     SESSION_COOKIE_SAMESITE = "Lax"
 
     # What a page may load and do: only files of this origin, no inline script or
@@ -83,7 +83,7 @@ class Production(Default):
     into git.
     """
 
-    # The names that the service answers to; any other Host gets 400. The last three
+    # The host names of the service; any other Host gets 400. The last three
     # are for health checks on the machine itself.
     TRUSTED_HOSTS = (
 {% for host in cookiecutter.server_name.split() %}
@@ -94,5 +94,5 @@ class Production(Default):
         "[::1]",
     )
 
-    # Links made outside of a request begin with this.
+    # The scheme of URLs that are built outside a request.
     PREFERRED_URL_SCHEME = "{{ 'http' if cookiecutter.https == 'no' else 'https' }}"

@@ -65,8 +65,8 @@ SETTINGS = {
     "PROXY_HOPS": COUNT,
 }
 
-# What people put where a secret belongs, what a script inserts for no value, and what
-# the packaged settings hold for development and testing.
+# Placeholders, what a script inserts for a missing value, and the values of packaged
+# settings for development and testing.
 PLACEHOLDERS = (
     *("", "change-me", "changeme", "dev", "development", "none", "null", "password"),
     *("placeholder", "secret", "secret-key", "test", "testing", "todo", "undefined"),
@@ -85,7 +85,7 @@ ADVICE = (
 
 WAY_OUT = "or, to develop, set {{ cookiecutter.__prefix }}ENV=development"
 
-# From which likeness on an unknown name is taken for a known one.
+# The similarity at which an unknown name counts as a misspelling.
 WITH_PREFIX, WITHOUT_PREFIX = 0.7, 0.85
 
 
@@ -143,7 +143,7 @@ def problems_of_production(
 
 
 def is_placeholder(key: object) -> bool:
-    """Tell whether a key is one that people write where a secret belongs."""
+    """Tell whether a key is a placeholder."""
     text = key.decode(errors="replace") if isinstance(key, bytes) else str(key)
     return text.strip().lower().replace("_", "-") in PLACEHOLDERS
 
