@@ -212,8 +212,7 @@ def test_check_says_whether_it_would_start(
     monkeypatch.setattr(__main__, "faults", lambda *_: [])
     main(["--env", "testing", "--check"])
     said = "would start (MAX_CONTENT_LENGTH: 16777216)"
-    assert capsys.readouterr().err == f"{__main__.NAME}: {said}
-"
+    assert capsys.readouterr().err == f"{__main__.NAME}: {said}\n"
     assert "SECRET_KEY" in only_line_of(["--env", "production", "--check"], capsys)
 
 
