@@ -15,7 +15,8 @@ from typing import Any
 
 ANSWERS = r"""{{ cookiecutter | jsonify }}"""
 
-# The files of each choice; {p} is the package. `make hooks` writes this list.
+# The files of each choice, "!none" is all but none; {p} is the package. `make hooks`
+# writes this list.
 FILES = {
     "ci": {
         "github": [".github/dependabot.yml", ".github/workflows/ci.yml"],
@@ -31,6 +32,27 @@ FILES = {
         "env": [".env.example", "tests/test_dotenv.py", "{p}/config/defaults.py"],
         "object": ["{p}/config/settings.py"],
         "toml": ["{p}/config/settings.toml"],
+    },
+    "database": {
+        "!none": [
+            "deploy/backup",
+            "deploy/database.py",
+            "deploy/dbtool.py",
+            "deploy/restore",
+            "tests/test_database.py",
+            "tests/test_engine.py",
+            "tests/test_topics.py",
+            "tests/throwaway.py",
+            "{p}/csrf.py",
+            "{p}/database.py",
+            "{p}/engine.py",
+            "{p}/migrations/env.py",
+            "{p}/migrations/script.py.mako",
+            "{p}/migrations/versions/0001.py",
+            "{p}/models.py",
+            "{p}/templates/topics.html",
+            "{p}/topics.py",
+        ]
     },
     "wsgi_server": {
         "gunicorn": ["tests/test_gunicorn.py", "{p}/gunicorn.conf.py"],
@@ -100,8 +122,13 @@ def chosen(answers: dict[str, Any], *, others: bool = False) -> list[str]:
         for question, choices in FILES.items()
         for choice, names in choices.items()
         for name in names
-        if (answers[question] == choice) != others
+        if is_chosen(answers[question], choice) != others
     ]
+
+
+def is_chosen(answer: str, choice: str) -> bool:
+    """Return whether an answer is this choice; or, after "!", any other."""
+    return answer != choice[1:] if choice[0] == "!" else answer == choice
 
 
 def fill(text: str, names: dict[str, str]) -> str:

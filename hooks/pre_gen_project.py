@@ -20,6 +20,7 @@ NAMES = ("project_slug", "author_email", "server_name")
 CHOICES = {
     "wsgi_server": ["waitress", "uwsgi", "gunicorn"],
     "config_layout": ["cfg", "object", "toml", "env"],
+    "database": ["none", "sqlite", "postgresql"],
     "https": ["no", "yes", "proxy"],
     "license": ["MIT", "BSD-3-Clause", "Apache-2.0", "Proprietary"],
     "ci": ["github", "gitlab", "none"],
@@ -33,11 +34,12 @@ SLUG_LENGTH = 30
 # Distributions in the locks of rendered projects, and their import packages: a project
 # of such a name would hide what it needs.
 LOCKED = frozenset(
-    "ast-serialize blinker click colorama dotenv editables flask gunicorn "
-    "hatchling iniconfig itsdangerous jinja2 librt markupsafe mypy "
-    "mypy-extensions mypyc packaging pathspec pluggy py pygments pytest "
-    "python-dotenv pyuwsgi ruff tomlkit trove-classifiers typing-extensions "
-    "uwsgidecorators waitress werkzeug".split()
+    "alembic ast-serialize blinker click colorama dotenv editables flask "
+    "gunicorn hatchling iniconfig itsdangerous jinja2 librt mako markupsafe mypy "
+    "mypy-extensions mypyc packaging pathspec pluggy psycopg psycopg-binary py "
+    "pygments pytest python-dotenv pyuwsgi ruff sqlalchemy tomlkit "
+    "trove-classifiers typing-extensions tzdata uwsgidecorators waitress "
+    "werkzeug".split()
 )
 
 # A package of such a name hides a module that the project or its server needs; a unit

@@ -200,9 +200,10 @@ def removed() -> str:
         name: {choice: "\n  ".join(paths) for choice, paths in choices.items()}
         for name, choices in hooks.files().items()
     }
+    # Files of one choice go with it; those of all others come with another one.
     lists = (
         LAST.format(name)
-        + f"{{% set files = {lines!r}.get(last) %}}"
+        + f"{{% set files = {lines!r}.get(last) or {lines!r}.get('!' ~ {name}) %}}"
         + f"{{% if files and last != {name} %}}"
         + f"{name} was {{{{ last }}}}. These files are removed, with what you have "
         + "changed in them; `git show HEAD:FILE` shows it:\n"

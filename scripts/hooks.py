@@ -18,8 +18,10 @@ HOOKS = ROOT / "hooks"
 PROJECT = ROOT / "{{cookiecutter.project_slug}}"
 TEMPLATES = ROOT / "templates"
 
-# The name of a file that exists for one choice only.
-CONDITION = re.compile(r"\{% if cookiecutter\.(\w+) == '([^']+)' %\}(.+)\{% endif %\}")
+# The name of a file that exists for one choice only, or for all but one.
+CONDITION = re.compile(
+    r"\{% if cookiecutter\.(\w+) (==|!=) '([^']+)' %\}(.+)\{% endif %\}"
+)
 
 
 def choices() -> dict[str, list[str]]:
@@ -37,13 +39,14 @@ def unfinished() -> list[str]:
 
 
 def files() -> dict[str, dict[str, list[str]]]:
-    """Return the files of each choice of each question; {p} is the package."""
+    """Return the files of each choice, "!" for all but it; {p} is the package."""
     found: dict[str, dict[str, list[str]]] = {}
     for path in sorted(PROJECT.rglob("*")):
         if match := CONDITION.fullmatch(path.name):
-            question, choice, name = match.groups()
+            question, operator, value, name = match.groups()
             file = (path.parent.relative_to(PROJECT) / name).as_posix()
             file = file.replace("{{cookiecutter.__package}}", "{p}")
+            choice = value if operator == "==" else f"!{value}"
             found.setdefault(question, {}).setdefault(choice, []).append(file)
     return {
         question: {choice: sorted(names[choice]) for choice in sorted(names)}

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from scripts import copier, hooks
-from tests.projects import ROOT, SERVERS, bake
+from tests.projects import ANSWERS, ROOT, SERVERS, bake
 
 CHOICES = ROOT / "templates"
 PARTS = CHOICES / "requirements"
@@ -80,12 +80,19 @@ def main() -> None:
             k: v for k, v in first.items() if all(k in lock for lock in locks.values())
         }
         environment = lock_of(directory, wsgi_server=SERVERS[0], config_layout="env")
+        databases = {
+            choice: lock_of(directory, wsgi_server=SERVERS[0], database=choice)
+            for choice in ANSWERS["database"][1:]
+        }
         develop = lock_of(directory, "--group", "dev", wsgi_server=SERVERS[0])
         build = compile_lock(
             "--group", "build", directory=directory / f"x-{SERVERS[0]}"
         )
     write(PARTS / "base.txt", base)
     write(CHOICES / "config_layout/env/requirements.txt", without(environment, first))
+    for choice, lock in databases.items():
+        path = CHOICES / "database" / choice / "requirements.txt"
+        write(path, without(lock, first))
     write(PARTS / "dev.txt", without(develop, first))
     write(PARTS / "build.txt", {k: v for k, v in develop.items() if k in build})
     for server, lock in locks.items():

@@ -37,10 +37,20 @@ def copy_of(project: Project, directory: Path) -> Project:
     return copy
 
 
-@pytest.mark.parametrize("part", ["pages", "errors", "log", ""])
-def test_the_guide_to_remove_works(part: str, bake: Bake, tmp_path: Path) -> None:
+PARTS = [
+    *((part, "none") for part in ("pages", "errors", "log", "")),
+    ("topics", "sqlite"),
+    pytest.param("topics", "postgresql", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("part", "database"), PARTS)
+def test_the_guide_to_remove_works(
+    part: str, database: str, bake: Bake, tmp_path: Path
+) -> None:
     """What is left has no lint findings and passes its tests, without each part."""
-    copy = copy_of(bake(wsgi_server=SERVERS[0], config_layout=LAYOUTS[0]), tmp_path)
+    project = bake(wsgi_server=SERVERS[0], config_layout=LAYOUTS[0], database=database)
+    copy = copy_of(project, tmp_path)
     guide = (copy.path / "docs" / "remove.md").read_text()
     heading = rf"\(`{part}`\)" if part else "nginx and systemd"
     (section,) = re.findall(
@@ -52,6 +62,7 @@ def test_the_guide_to_remove_works(part: str, bake: Bake, tmp_path: Path) -> Non
     text = factory.read_text().replace(f"    {part}.init_app(app)\n", "")
     text = re.sub(rf"(import .*?)\b{part}(, |\n)", r"\1\2", text) if part else text
     text = text.replace(", , ", ", ").replace("import , ", "import ")
+    text = text.replace(", \n", "\n").replace(f"    {part},\n", "")
     factory.write_text(text)
     copy.run(PYTHON, "-m", "ruff", "check", "--no-cache")
     slow = "not test_main and not test_settings"

@@ -40,6 +40,14 @@ tests/test_log.py tests/test_main.py tests/test_pages.py tests/test_proxy.py
 tests/test_settings.py tests/test_streams.py
 """
 
+DATABASE = """
+deploy/backup deploy/database.py deploy/dbtool.py deploy/restore
+PKG/csrf.py PKG/database.py PKG/engine.py PKG/models.py PKG/topics.py
+PKG/migrations/env.py PKG/migrations/script.py.mako
+PKG/migrations/versions/0001.py PKG/templates/topics.html
+tests/test_database.py tests/test_engine.py tests/test_topics.py tests/throwaway.py
+"""
+
 CHOSEN = {
     "waitress": "tests/test_waitress.py",
     "uwsgi": "PKG/uwsgi.ini PKG/uwsgi_main.py",
@@ -52,6 +60,8 @@ CHOSEN = {
     "github": ".github/workflows/ci.yml .github/dependabot.yml",
     "gitlab": ".gitlab-ci.yml",
     "none": "",
+    "sqlite": DATABASE,
+    "postgresql": DATABASE,
 }
 
 # Answers of which nothing is a default one, and the longest and shortest names.
@@ -97,7 +107,7 @@ def test_every_choice_renders_its_files(name: str, choice: str, bake: Bake) -> N
 def check_files(project: Project) -> None:
     """Compare the files with those that the answers promise."""
     names = COMMON
-    for question in ("wsgi_server", "config_layout", "ci"):
+    for question in ("wsgi_server", "config_layout", "database", "ci"):
         names += " " + CHOSEN[project.answers[question]]
     names = names.replace("PKG", project.package).replace("SLUG", project.slug)
     expected = names.split()

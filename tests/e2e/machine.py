@@ -50,9 +50,15 @@ def locked() -> Generator[None]:
         yield
 
 
-def template() -> Path:
-    """Return a Debian to make machines from; make it if there is none."""
-    digest = hashlib.sha256(" ".join((MIRROR, *PACKAGES)).encode()).hexdigest()[:8]
+def template(*others: str) -> Path:
+    """Return a Debian to make machines from; make it if there is none.
+
+    Args:
+        others: The packages that it has beside those that all have.
+
+    """
+    packages = (*PACKAGES, *others)
+    digest = hashlib.sha256(" ".join((MIRROR, *packages)).encode()).hexdigest()[:8]
     path = CACHE / f"{SUITE}-{digest}"
     if not path.is_dir():
         partial = path.with_suffix(".partial")
@@ -62,7 +68,7 @@ def template() -> Path:
                 *(
                     "debootstrap",
                     "--variant=minbase",
-                    f"--include={','.join(PACKAGES)}",
+                    f"--include={','.join(packages)}",
                 ),
                 *(SUITE, str(partial), *filter(None, [MIRROR])),
             ],
@@ -78,14 +84,18 @@ def template() -> Path:
 class Machine:
     """A machine; use it in a `with` statement."""
 
-    def __init__(self, directory: Path, binds: Mapping[str, Path]) -> None:
+    def __init__(
+        self, directory: Path, binds: Mapping[str, Path], *packages: str
+    ) -> None:
         """Prepare it.
 
         Args:
             directory: Where it may write; its name becomes the machine's.
             binds: What it sees read-only, by the path that it sees it at.
+            packages: What it has beside that which all have.
 
         """
+        self.packages = packages
         self.directory = directory
         self.binds = binds
         self.root = directory / "root"
@@ -108,7 +118,7 @@ class Machine:
         for name in ("root", "upper", "work"):
             (self.directory / name).mkdir(parents=True)
         with locked():
-            lower = template()
+            lower = template(*self.packages)
         layers = f"lowerdir={lower},upperdir={self.directory}/upper"
         mount = [
             "mount",

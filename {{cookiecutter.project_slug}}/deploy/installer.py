@@ -1468,6 +1468,9 @@ def install(number: str, step: Step) -> None:
         problems = [*host_problems(), *python_problems(), *file_problems(deploy)]
         problems += [*foreign_account(), *foreign_directories(), *foreign_files()]
         problems += disk_problems(build=release is None)
+{% if cookiecutter.database != 'none' %}
+        problems += database.problems()
+{% endif %}
         sites = plan_sites(deploy) if root else Sites("", {}, [])
         refuse([*problems, *sites.problems, *port_problems(sites.text)])
         prepare(settings_file(deploy), step)
@@ -1483,6 +1486,10 @@ def install(number: str, step: Step) -> None:
         with undone_by(lambda: discard(release) if fresh else None):
             text = "validate the release and the settings"
             sites = fit_body(sites, step(text, check_release, release, hosts))
+{% if cookiecutter.database != 'none' %}
+        with undone_by(lambda: discard(release) if fresh else None):
+            database.prepare(release, hosts, step, back=number == "previous")
+{% endif %}
         with undone_by(lambda: restore(old)), explained_by(watch):
             Switch(release, deploy, hosts, sites).do(step)
             step("request it through nginx", check_health, sites.text, release)
@@ -1531,6 +1538,9 @@ def chosen_release(number: str) -> Path:
 
 def stop_service() -> None:
     """Stop the service and remove its units."""
+{% if cookiecutter.database != 'none' %}
+    database.remove_nightly()
+{% endif %}
     units = (own.socket, own.service)
     run("systemctl", "--quiet", "disable", "--now", *units, check=False)
     for path in (UNITS / own.socket, UNITS / own.service, own.hosts_file, own.command):
@@ -1597,6 +1607,9 @@ def uninstall(step: Step, *, purge: bool) -> None:
         if not entry and not home:
             message = "is not installed: there is nothing that deploy/install has made"
             raise DeployError(message)
+{% if cookiecutter.database != 'none' %}
+        database.leave(step, purge=purge)
+{% endif %}
         signals.ignored = True  # it is quick, and half of it would be of no use
         if contains_our_paths(UNITS / own.service):
             step(f"stop {own.name}", stop_service)
@@ -1615,11 +1628,32 @@ def uninstall(step: Step, *, purge: bool) -> None:
             Path(f"/run/{own.name}.deploy").unlink()
 
 
+{% if cookiecutter.database != 'none' %}
+# --- The database ---------------------------------------------------------------
+
+# `database` imports this module by its name, under which a program is not known. With
+# -I, the directory of the project is not on the path. No .pyc files are left in it.
+sys.dont_write_bytecode = True
+sys.path.append(str(SOURCE))
+sys.modules.setdefault("deploy.installer", sys.modules[__name__])
+
+from deploy import database  # noqa: E402, I001
+
+
+{% endif %}
 # --- The command -------------------------------------------------------------------
 
 
 DONE = {"install": "installed", "rollback": "rolled back", "uninstall": "uninstalled"}
+{% if cookiecutter.database != 'none' %}
+DONE |= {"backup": "backed up", "restore": "restored"}
+{% endif %}
 TEXTS = {
+{% if cookiecutter.database != 'none' %}
+    "backup": "Copy the database to /var/backups/NAME while the service runs, and "
+    "verify the copy.",
+    "restore": "Replace the database by a backup. What it replaces is kept.",
+{% endif %}
     "install": "Install the service from this directory, or upgrade it. pip reads "
     "its own settings: /etc/pip.conf, or variables like PIP_INDEX_URL.",
     "rollback": "Go back to the release that was current before, with its units and "
@@ -1660,6 +1694,9 @@ def parse(command: str, arguments: list[str]) -> argparse.Namespace:
         parser.add_argument(
             "--purge", action="store_true", help="remove settings and data, too"
         )
+{% if cookiecutter.database != 'none' %}
+    database.add_options(parser, command)
+{% endif %}
     return parser.parse_args(arguments)
 
 
@@ -1729,6 +1766,10 @@ def deploy(command: str, options: argparse.Namespace) -> None:
     step = Step(dry_run=options.dry_run)
     if command == "uninstall":
         uninstall(step, purge=options.purge)
+{% if cookiecutter.database != 'none' %}
+    elif command in database.COMMANDS:
+        database.COMMANDS[command](options, step)
+{% endif %}
     elif command == "rollback":
         install("previous", step)
     else:

@@ -1,7 +1,11 @@
 """What the tests share."""
 
 import os
+{% if cookiecutter.database == 'none' %}
 from collections.abc import Callable
+{% else %}
+from collections.abc import Callable, Iterator
+{% endif %}
 from pathlib import Path
 
 import lock
@@ -12,9 +16,15 @@ if problems := [*lock.problems()]:  # before a package is imported that is not t
 
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
+{% if cookiecutter.database != 'none' %}
+from throwaway import New, databases
+{% endif %}
 
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.config import PREFIX, layout
+{% if cookiecutter.database != 'none' %}
+from {{ cookiecutter.__package }}.database import alembic
+{% endif %}
 
 # Variables that steer the service, Flask, Python, the servers or clients, by how their
 # names begin.
@@ -81,3 +91,28 @@ def settings_file(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+{% if cookiecutter.database != 'none' %}
+
+
+def migrate(url: str) -> None:
+    """Migrate a database to the newest schema."""
+    app = create_app({"ENV": "testing", "DATABASE_URL": url})
+    with app.app_context():
+        alembic("upgrade", "head")
+    app.extensions["engine"].dispose()
+
+
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[New]:
+    """Return a function that makes a database and returns its URL."""
+    with databases(tmp_path_factory.mktemp("databases"), migrate) as new:
+        yield new
+
+
+@pytest.fixture
+def database_app(new_database: New) -> Iterator[Flask]:
+    """Return an application with a migrated database of its own."""
+    app = create_app({"ENV": "testing", "DATABASE_URL": new_database()})
+    yield app
+    app.extensions["engine"].dispose()
+{% endif %}

@@ -130,7 +130,7 @@ def test_messages_of_the_command_are_json_in_the_journal(tmp_path: Path) -> None
     command = [sys.executable, "-c", CHECK]
     (record,) = journal_of(tmp_path / "one", [*command, "--env=testing", "--check"])
     assert record["level"] == "INFO"
-    assert record["message"] == "would start"
+    assert record["message"].startswith("would start")
     assert record["logger"] == NAME
     (record,) = journal_of(tmp_path / "two", [*command, "--env=production"])
     assert record["level"] == "ERROR"

@@ -213,6 +213,7 @@ def test_check_says_whether_it_would_start(
     main(["--env", "testing", "--check"])
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{__main__.NAME}: would start (MAX_CONTENT_LENGTH: ")
+    assert "SECRET_KEY" in only_line_of(["--env", "production", "--check"], capsys)
 
 
 def test_debug_is_refused_in_production(

@@ -2,11 +2,21 @@
 
 from html.parser import HTMLParser
 
+{% if cookiecutter.database == 'none' %}
 from flask.testing import FlaskClient
+{% else %}
+from flask import Flask
+{% endif %}
 
 
+{% if cookiecutter.database == 'none' %}
 def test_the_home_page_uses_only_its_own_files(client: FlaskClient) -> None:
     """Each file exists, and the page has no inline script or style."""
+{% else %}
+def test_the_home_page_uses_only_its_own_files(database_app: Flask) -> None:
+    """Each file exists, and the page has no inline script or style."""
+    client = database_app.test_client()
+{% endif %}
     answer = client.get("/")
     assert answer.status_code == 200
     assert answer.mimetype == "text/html"

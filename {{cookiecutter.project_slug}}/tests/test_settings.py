@@ -380,7 +380,7 @@ def package(monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
         ("log_level", "LOG_LEVEL"),
         ("COOKIE_SECURE", "SESSION_COOKIE_SECURE"),
         ("ENVIRONMENT", None),
-        ("DATABASE_URL", None),
+        ("{{ 'DATABASE_URL' if cookiecutter.database == 'none' else 'CACHE_URL' }}", None),
         ("SERVICE_HOST", None),  # Kubernetes sets these for a Service
         ("PORT_80_TCP_PROTO", None),
     ],

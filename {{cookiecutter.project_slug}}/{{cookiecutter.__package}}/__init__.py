@@ -2,7 +2,23 @@
 
 from flask import Flask
 
+{% if cookiecutter.database == 'none' %}
 from . import csp, errors, headers, health, log, pages, proxy, streams
+{% else %}
+from . import (
+    csp,
+    csrf,
+    database,
+    errors,
+    headers,
+    health,
+    log,
+    pages,
+    proxy,
+    streams,
+    topics,
+)
+{% endif %}
 from .config import Source, instance_path, load_config, show
 
 __all__ = ["create_app"]
@@ -31,6 +47,11 @@ def create_app(config: Source = None) -> Flask:
     show.init_app(app)
     health.init_app(app)
     pages.init_app(app)
+{% if cookiecutter.database != 'none' %}
+    database.init_app(app)
+    csrf.init_app(app)
+    topics.init_app(app)
+{% endif %}
 
     # Start-up code and extensions (`init_app(app)`) go here. This runs once for each
     # application, before its first request. Flask has no before_first_request.

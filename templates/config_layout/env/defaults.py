@@ -1,3 +1,4 @@
+{% import cookiecutter.__parts ~ 'database/' ~ cookiecutter.database ~ '/choice.jinja' as database %}
 """The settings that no variable has to set: a dictionary for each environment."""
 
 from typing import Any
@@ -38,6 +39,12 @@ DEFAULT: dict[str, Any] = {
         "form-action": "'self'",
         "frame-ancestors": "'none'",
     },
+{% if cookiecutter.database != 'none' %}
+{% for line in database.comment %}
+    # {{ line }}
+{% endfor %}
+    "DATABASE_URL": "{{ database.url }}",
+{% endif %}
 }
 
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
@@ -58,6 +65,10 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
         "TESTING": True,
         "SECRET_KEY": "testing",
         "LOG_FORMAT": "text",
+{% if cookiecutter.database == 'sqlite' %}
+        # In memory. Tests that use the database have a file each: conftest.py.
+        "DATABASE_URL": "sqlite://",
+{% endif %}
 {% if cookiecutter.https != 'no' %}
         # Flask's test client speaks plain HTTP.
         "SESSION_COOKIE_SECURE": False,

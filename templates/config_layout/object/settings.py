@@ -1,3 +1,4 @@
+{% import cookiecutter.__parts ~ 'database/' ~ cookiecutter.database ~ '/choice.jinja' as database %}
 """The settings: a class for each environment."""
 
 from typing import ClassVar
@@ -29,6 +30,13 @@ class Default:
 {% endif %}
     # POST requests from other sites are sent without it.
     SESSION_COOKIE_SAMESITE = "Lax"
+{% if cookiecutter.database != 'none' %}
+
+{% for line in database.comment %}
+    # {{ line }}
+{% endfor %}
+    DATABASE_URL = "{{ database.url }}"
+{% endif %}
 
     # What a page may load and do: only files of this origin, no inline script or
     # style, no frames. See docs/content-security-policy.md.
@@ -69,6 +77,11 @@ class Testing(Default):
 
     SECRET_KEY = "testing"  # noqa: S105
     LOG_FORMAT = "text"
+{% if cookiecutter.database == 'sqlite' %}
+
+    # In memory. Tests that use the database have a file each: conftest.py.
+    DATABASE_URL = "sqlite://"
+{% endif %}
 {% if cookiecutter.https != 'no' %}
 
     # Flask's test client speaks plain HTTP.

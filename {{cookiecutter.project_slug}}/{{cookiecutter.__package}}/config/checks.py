@@ -9,6 +9,9 @@ from .kinds import (
     COOKIE_DOMAIN,
     COOKIE_NAME,
     COUNT,
+{% if cookiecutter.database != 'none' %}
+    DATABASE_URL,
+{% endif %}
     HOSTS,
     PATH,
     POLICY,
@@ -60,6 +63,9 @@ SETTINGS = {
     "USE_X_SENDFILE": SWITCH,
     # This package
     "CONTENT_SECURITY_POLICY": POLICY,
+{% if cookiecutter.database != 'none' %}
+    "DATABASE_URL": DATABASE_URL,
+{% endif %}
     "LOG_FORMAT": one_of("text", "json"),
     "LOG_LEVEL": one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "PROXY_HOPS": COUNT,

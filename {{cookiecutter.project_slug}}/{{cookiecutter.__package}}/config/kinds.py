@@ -237,3 +237,6 @@ SERVER_NAME = Kind("a host name, with or without a port", is_server_name)
 COOKIE_DOMAIN = Kind("a domain name", is_cookie_domain)
 COOKIE_NAME = matching(TOKEN, "letters, digits, or some of !#$%&'*+-.^_`|~")
 PATH = matching(URL_PATH, 'a URL path that begins with "/"')
+{% if cookiecutter.database != 'none' %}
+{% include cookiecutter.__parts ~ 'database/' ~ cookiecutter.database ~ '/kind.py' %}
+{% endif %}

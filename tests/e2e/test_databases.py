@@ -1,0 +1,414 @@
+"""What a service with a database keeps, and what its users notice meanwhile."""
+
+import contextlib
+import functools
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.conftest import Bake
+from tests.projects import ANSWERS, LAYOUTS, SERVERS
+
+from .client import Client
+from .conftest import PIP, once, wheels, with_trial
+from .machine import Machine, missing
+from .service import Service, eventually, need
+from .test_faults import STEADY, Figure
+from .test_install import files_of
+
+pytestmark = pytest.mark.e2e
+
+DATABASES: list[str] = ANSWERS["database"][1:]
+KINDS = list(itertools.product(SERVERS, DATABASES))
+
+# Each request of the load reads; each POST reads a number and writes the next one.
+VIEWS = '''
+
+@bp.before_request
+def count() -> None:
+    """Read the number of a topic; write the next one."""
+    from sqlalchemy import select
+
+    from .database import session
+    from .models import Topic
+
+    if "/trial/body" not in request.path:
+        return
+    query = select(Topic).where(Topic.id == 1).with_for_update(read=False)
+    if request.method == "GET":
+        session().scalars(select(Topic).where(Topic.id == 1)).all()
+        return
+    topic = session().scalars(query).one()
+    topic.name = str(int(topic.name) + 1)
+    session().commit()
+'''
+MIGRATION = '''"""A column with an index."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{0}"
+down_revision = "{1}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("topic") as batch:
+        batch.add_column(sa.Column("{2}", sa.String(20), server_default="none"))
+    op.create_index("ix_topic_{2}", "topic", ["{2}"])
+    {3}
+
+
+def downgrade() -> None:
+    op.drop_index("ix_topic_{2}")
+    op.drop_column("topic", "{2}")
+'''
+COLUMN = """\
+    colour: Mapped[str | None] = mapped_column(
+        String(20), server_default="none", index=True
+    )
+"""
+# Prints the first row of a query on a file.
+SQLITE = """
+import sqlite3, sys
+print(*sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone())
+"""
+COLUMNS = {
+    "sqlite": "SELECT count(*) FROM pragma_table_info('topic')",
+    "postgresql": "SELECT count(*) FROM information_schema.columns "
+    "WHERE table_schema = 'public' AND table_name = 'topic'",
+}
+# Owners of databases, and roles that are superusers.
+OWNERS = (
+    "SELECT string_agg(datname || ':' || pg_get_userbyid(datdba), ' ') FROM pg_database"
+)
+SUPERUSERS = "SELECT string_agg(rolname, ' ') FROM pg_roles WHERE rolsuper"
+
+
+def answers_of(server: str, database: str) -> dict[str, str]:
+    """Return the answers from which a service is made: each layout is in one."""
+    name = f"{database}-{server}"
+    return {
+        "project_slug": name,
+        "wsgi_server": server,
+        "config_layout": LAYOUTS[KINDS.index((server, database)) % len(LAYOUTS)],
+        "database": database,
+        "server_name": f"{name}.example",
+    }
+
+
+@pytest.fixture(scope="module")
+def with_database(
+    bake: Bake, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str, str], Service]]:
+    """Return a function that installs the service of a server with a database."""
+    directory = tmp_path_factory.mktemp("databases")
+    with contextlib.ExitStack() as machines:
+
+        @functools.cache
+        def machine(server: str) -> Machine:
+            projects = [bake(**answers_of(*kind)) for kind in KINDS]
+            binds = {"/wheels": wheels(projects)}
+            machine = Machine(directory / server, binds, "postgresql")
+            machines.enter_context(machine)
+            machine.write("/etc/pip.conf", PIP)
+            return machine
+
+        @once
+        def install(server: str, database: str) -> Service:
+            project = with_trial(bake(**answers_of(server, database)), directory)
+            trial = project.path / project.package / "trial.py"
+            trial.write_text(trial.read_text() + VIEWS)
+            service = Service(project, machine(server))
+            service.release("1")
+            service.install()
+            first = urlencode({"name": "0", "text": "x"})
+            assert post(service, first) == 303
+            return service
+
+        yield install
+
+
+def post(service: Service, form: str) -> int:
+    """Send the form of the sample page."""
+    kind = "application/x-www-form-urlencoded"
+    reply = service.client.request("POST", "/topics", form.encode(), Content_Type=kind)
+    return reply.status
+
+
+@pytest.fixture(params=KINDS, ids="-".join)
+def service(
+    request: pytest.FixtureRequest, with_database: Callable[[str, str], Service]
+) -> Service:
+    """Return each service, on its machine."""
+    need(missing())
+    return with_database(*request.param)
+
+
+def database_of(service: Service) -> str:
+    """Return the kind of its database."""
+    return str(service.project.answers["database"])
+
+
+def ask(service: Service, query: str) -> str:
+    """Return what a query finds."""
+    slug = service.project.slug
+    if database_of(service) == "sqlite":
+        file = f"/var/lib/{slug}/app.db"
+        return service.run("python3", "-c", SQLITE, file, query).strip()
+    command = ("runuser", "-u", "postgres", "--", "psql", "-XAtc", query, slug)
+    return service.run(*command).strip()
+
+
+def number(service: Service) -> int:
+    """Return the number that the load has counted to."""
+    return int(ask(service, "SELECT name FROM topic WHERE id = 1"))
+
+
+def columns(service: Service) -> int:
+    """Return the number of columns of the table."""
+    return int(ask(service, COLUMNS[database_of(service)]))
+
+
+def revision(service: Service) -> str:
+    """Return the revision of the database."""
+    return ask(service, "SELECT version_num FROM alembic_version")
+
+
+def backups(service: Service) -> list[str]:
+    """Return the paths of its backups."""
+    return service.run(
+        "sh", "-c", f"ls -d /var/backups/{service.project.slug}/* || :"
+    ).split()
+
+
+def test_it_is_installed_in_the_whole_sandbox(service: Service) -> None:
+    """The page and `/readyz` answer; role, database or file are the service's own."""
+    slug = service.project.slug
+    assert '"database":"ok"' in service.client.get("/readyz").text.replace(" ", "")
+    assert service.client.get("/topics").status == 200
+    if database_of(service) == "sqlite":
+        mode = service.run("stat", "--format=%U %a", f"/var/lib/{slug}/app.db").strip()
+        assert mode == f"{slug} 600"
+    else:
+        assert f"{slug}:{slug}" in ask(service, OWNERS).split()
+        assert ask(service, SUPERUSERS) == "postgres"
+    verdict = service.run(
+        *("systemd-analyze", "security", "--no-pager", "--offline=yes"),
+        *("--threshold=3", f"/etc/systemd/system/{slug}.service"),
+    )
+    assert re.search(r"Overall exposure level for .*: 0\.[0-2] SAFE", verdict)
+    assert "0001 (head)" in service.run(f"{slug}-flask", "db", "current")
+    before = files_of(service.machine)
+    output = service.run("deploy/install")
+    assert "migrate" not in output
+    assert {
+        x for x in files_of(service.machine) ^ before if "/var/lib" not in x
+    } == set()
+
+
+def test_concurrent_requests_count_exactly(service: Service, figure: Figure) -> None:
+    """Reading a number and writing the next one loses none."""
+    before = number(service)
+    with service.load(
+        hold=False, gets=200, posts=2000, clients=32, mean_view=0
+    ) as load:
+        pass
+    figure(load)
+    assert load.report.failed == {}
+    assert number(service) - before == load.report.posts == 2000
+
+
+def migration(service: Service, *words: str) -> Path:
+    """Write a migration into the project, and return its path."""
+    package = service.project.path / service.project.package
+    path = package / "migrations" / "versions" / f"{words[0]}.py"
+    path.write_text(MIGRATION.format(*words))
+    return path
+
+
+def test_a_migration_that_fails_changes_nothing(
+    service: Service, figure: Figure
+) -> None:
+    """Neither schema nor data nor the release that serves; it says what has failed."""
+    fails = 'op.execute("DELETE FROM note"); op.execute("SELECT missing FROM topic")'
+    path = migration(service, "broken", revision(service), "shape", fails)
+    before = [columns(service), revision(service)]
+    notes = ask(service, "SELECT count(*) FROM note")
+    release = service.client.get("/trial/echo")["X-Release"]
+    try:
+        service.release("broken")
+        with service.load(gets=300, posts=30) as load:
+            result = service.machine.run(
+                "deploy/install", check=False, cwd=service.home
+            )
+    finally:
+        path.unlink()
+        service.run("rm", f"{service.project.package}/migrations/versions/broken.py")
+        service.release(release)
+    figure(load)
+    assert result.returncode != 0
+    assert "NOT installed" in result.stdout
+    assert "the migration has failed; the database is as before" in result.stdout
+    assert "missing" in result.stdout
+    assert load.report.failed == {}
+    assert [columns(service), revision(service)] == before
+    assert ask(service, "SELECT count(*) FROM note") == notes
+    assert service.client.get("/trial/echo")["X-Release"] == release
+
+
+def test_an_upgrade_with_a_migration_loses_no_request(
+    service: Service, figure: Figure
+) -> None:
+    """Nor does the rollback, to older code on the newer schema."""
+    before = columns(service), number(service)
+    models = service.project.path / service.project.package / "models.py"
+    text = models.read_text()
+    line = "    notes: Mapped"
+    models.write_text(text.replace(line, COLUMN + line))
+    migration(service, "0002", "0001", "colour", "")
+    service.release("2")
+    with service.load(**STEADY) as load:
+        output = service.run("deploy/install")
+    figure(f"upgrade: {load}")
+    assert load.report.failed == {}
+    assert load.report.last_release == "2"
+    assert "==> migrate the database: 0001 -> 0002" in output
+    assert columns(service) == before[0] + 1
+    assert len(backups(service)) >= 1
+
+    with service.load(**STEADY) as again:
+        output = service.run("deploy/rollback")
+    figure(f"rollback: {again}")
+    assert again.report.failed == {}
+    assert again.report.last_release == "1"
+    assert "is newer than releases/" in output
+    assert number(service) - before[1] == load.report.posts + again.report.posts
+    service.run("deploy/install")
+
+
+def test_a_backup_under_load_is_restored(service: Service, figure: Figure) -> None:
+    """What was counted before it is there, and what it replaces is kept."""
+    before = number(service)
+    with service.load(gets=300, posts=300, mean_view=0) as load:
+        output = service.run("deploy/backup")
+    after = number(service)
+    (path,) = re.findall(r"^(/var/backups/\S+): \d+ bytes", output, re.MULTILINE)
+    assert service.run("stat", "--format=%U %a", path).strip() == "root 600"
+    figure(f"{load}, {before} to {after}")
+    refused = service.run("deploy/restore", path, check=False)
+    assert "--stop" in refused
+    assert number(service) == after
+
+    if database_of(service) == "sqlite":
+        file = f"of=/var/lib/{service.project.slug}/app.db"
+        noise = ("if=/dev/urandom", "bs=4k", "count=2", "conv=notrunc")
+        service.run("dd", *noise, file)
+    else:
+        ask(service, "DELETE FROM topic RETURNING id")
+    output = service.run("deploy/restore", "--stop", path)
+    assert before <= number(service) <= after
+    assert service.client.get("/readyz").status == 200
+    assert service.client.get("/topics").status == 200
+    with service.load(hold=False, gets=10, posts=10) as load:
+        pass
+    assert load.report.failed == {}
+
+    service.run("sh", "-c", f"head -c 3000 {path} >/root/damaged")
+    damaged = service.run("deploy/restore", "--stop", "/root/damaged", check=False)
+    assert "nothing was changed" in damaged
+    assert service.client.get("/readyz").status == 200
+
+
+def test_old_backups_are_removed(service: Service) -> None:
+    """But for some; the nightly one is off until it is switched on."""
+    slug = service.project.slug
+    for _ in range(3):
+        service.run("deploy/backup", "--keep", "2")
+    assert len(backups(service)) == 2
+    timer = f"{slug}.backup.timer"
+    active = ("systemctl", "is-active", timer)
+    assert service.run(*active, check=False).strip() == "inactive"
+    service.run("deploy/backup", "--nightly", "on")
+    assert service.run(*active).strip() == "active"
+    newest = backups(service)[-1]
+    service.run("systemctl", "start", f"{slug}.backup.service")
+    assert backups(service)[-1] > newest
+    service.run("deploy/backup", "--nightly", "off")
+    assert service.run(*active, check=False).strip() == "inactive"
+
+
+@pytest.mark.parametrize(
+    "service",
+    [kind for kind in KINDS if "sqlite" not in kind],
+    ids="-".join,
+    indirect=True,
+)
+def test_a_server_that_restarts_costs_only_what_was_in_flight(
+    service: Service, figure: Figure
+) -> None:
+    """One that is away costs pages that need it 503; the others answer."""
+    with service.load(gets=2000, posts=200, clients=32, pause=0.05) as load:
+        for _ in range(2):
+            service.run("systemctl", "restart", "postgresql@17-main")
+    figure(f"two restarts: {load}")
+    failed = sum(load.report.failed.values())
+    total = failed + load.report.gets + load.report.posts
+    assert failed <= 32 * 2
+    assert failed <= total * 0.02
+
+    service.run("systemctl", "stop", "postgresql")
+    try:
+        service.systemctl("restart")
+        assert service.systemctl("is-active").strip() == "active"
+        assert service.client.get("/healthz").status == 200
+        assert service.client.get("/").status == 200
+        assert service.client.get("/readyz").status == 503
+        reply = service.client.get("/topics")
+        assert (reply.status, reply["Retry-After"]) == (503, "5")
+    finally:
+        service.run("systemctl", "start", "postgresql")
+    seconds = eventually(lambda: service.client.get("/topics").status == 200, 10)
+    figure(f"answers {seconds:.1f} s after the server is back")
+
+
+def test_an_instance_has_a_database_of_its_own(service: Service) -> None:
+    """Without a further setting."""
+    name = f"{service.project.slug[:20]}-2"
+    before = number(service)
+    host = f"{name}.example"
+    service.run("deploy/install", "--name", name, "--host", host)
+    try:
+        client = Client(host, 80, network=service.machine.network)
+        assert client.get("/readyz").status == 200
+        page = client.get("/topics")
+        assert (page.status, "<strong>" in page.text) == (200, False)
+        service.run("deploy/backup", "--name", name)
+    finally:
+        output = service.run("deploy/uninstall", "--name", name, "--purge")
+    assert number(service) == before
+    if database_of(service) == "sqlite":
+        assert "which stays" in output
+    else:
+        assert f"dropdb {name}" in output
+        assert f"{name}:{name}" in ask(service, OWNERS).split()
+    assert service.run("ls", f"/var/backups/{name}").split()
+
+
+def test_a_removal_keeps_the_database(service: Service) -> None:
+    """And so does the next installation."""
+    before, slug = number(service), service.project.slug
+    release = service.client.get("/trial/echo")["X-Release"]
+    assert "==> " in service.run("deploy/uninstall", "--dry-run")
+    service.run("deploy/backup", "--nightly", "on")
+    service.run("deploy/uninstall")
+    assert not service.run("sh", "-c", f"ls /etc/systemd/system | grep '^{slug}' || :")
+    assert number(service) == before
+    service.run("deploy/install")
+    assert number(service) == before
+    assert service.client.get("/trial/echo")["X-Release"] == release
