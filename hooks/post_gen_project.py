@@ -56,7 +56,7 @@ FILES = {
     },
     "wsgi_server": {
         "gunicorn": ["tests/test_gunicorn.py", "{p}/gunicorn.conf.py"],
-        "uwsgi": ["{p}/uwsgi.ini", "{p}/uwsgi_main.py"],
+        "uwsgi": ["tests/test_uwsgi.py", "{p}/uwsgi.ini", "{p}/uwsgi_main.py"],
         "waitress": ["tests/test_waitress.py"],
     },
 }

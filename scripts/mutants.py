@@ -58,7 +58,8 @@ TESTS = {
     "log.py": "log factory",
     "pages.py": "pages errors",
     "proxy.py": "proxy log",
-    "server.py": "waitress main log",
+    "server.py": "waitress uwsgi main log",
+    "streams.py": "streams",
     "uwsgi_main.py": "main log",
     "wsgi.py": "factory",
 }

@@ -50,7 +50,7 @@ tests/test_database.py tests/test_engine.py tests/test_topics.py tests/throwaway
 
 CHOSEN = {
     "waitress": "tests/test_waitress.py",
-    "uwsgi": "PKG/uwsgi.ini PKG/uwsgi_main.py",
+    "uwsgi": "PKG/uwsgi.ini PKG/uwsgi_main.py tests/test_uwsgi.py",
     "gunicorn": "PKG/gunicorn.conf.py tests/test_gunicorn.py",
     "cfg": "PKG/config/default.cfg PKG/config/development.cfg "
     "PKG/config/production.cfg PKG/config/testing.cfg",

@@ -54,7 +54,6 @@ logger = conf["logger_class"](config)
 assert logger.error_log.level == logging.WARNING
 (handler,) = logger.error_log.handlers
 assert type(handler).__name__ == "Handler"
-assert conf["workers"] == 2
 assert conf["forwarded_allow_ips"] == conf["forwarder_headers"] == ""
 """
 

@@ -71,8 +71,8 @@ def _own_signals() -> Generator[None]:
     [
         (socket.AF_INET, signal.SIGTERM, 1000),
         (socket.AF_INET, signal.SIGINT, 1000),
-        (socket.AF_UNIX, signal.SIGTERM, 18),
-        (socket.AF_UNIX, signal.SIGHUP, 18),
+        (socket.AF_UNIX, signal.SIGTERM, 2 * server.THREADS + 2),
+        (socket.AF_UNIX, signal.SIGHUP, 2 * server.THREADS + 2),
     ],
 )
 def test_it_finishes_requests_and_behind_nginx_restarts(
@@ -98,7 +98,7 @@ def test_it_finishes_requests_and_behind_nginx_restarts(
         channels = waitress.given.pop("map")
         assert waitress.given == {
             "sockets": [listener],
-            "threads": 8,
+            "threads": server.THREADS,
             "connection_limit": limit,
             "backlog": 4096,
             "clear_untrusted_proxy_headers": False,
