@@ -1,4 +1,4 @@
-"""The command line: run the service, by itself or under systemd."""
+"""The command line: run the service, stand-alone or under systemd."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ NAME = "{{ cookiecutter.project_slug }}"
     NAME,
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog=f"Without --env and --settings, the variables {PREFIX}_ENV and {PREFIX}_CFG "
-    f"say the same. `flask --app {__package__} config` shows what results.",
+    f"decide. `flask --app {__package__} config` shows the result.",
 )
 @click.option("--settings", metavar="FILE", help=f"Settings file ({ENDING}).")
 @click.option(
@@ -53,7 +53,7 @@ def command(  # noqa: PLR0913 - an argument for each option
     check: bool,
     nginx: str | None,
 ) -> None:
-    """Run the service by itself on http://HOST:PORT, until SIGTERM or Ctrl-C.
+    """Run the service stand-alone on http://HOST:PORT, until SIGTERM or Ctrl-C.
 
     Started by systemd with a socket, it serves that instead.
     """
@@ -119,7 +119,12 @@ def url_of(listener: socket.socket) -> str:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on the address, or say why that cannot be."""
+    """Return a socket that listens on the address.
+
+    Raises:
+        click.ClickException: The address is taken, or none of this machine's.
+
+    """
     try:
         family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -137,8 +142,8 @@ def develop(host: str, port: int, config: dict[str, Any]) -> None:
         listen(host, port).close()  # find out whether the server will be able to
     # The reloader is two processes: leave in order, so that neither stays behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    # Settings have their own way in: Flask would put `.env` into the environment, and
-    # with this variable start nothing.
+    # Flask would put `.env` into the environment (its settings are loaded already), and
+    # start nothing with this variable.
     os.environ.pop("FLASK_RUN_FROM_CLI", None)
     create_app(config).run(host, port, debug=True, load_dotenv=False)
 

@@ -21,7 +21,7 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
     listener.set_inheritable(True)
     command = [sys.executable, "-m", "gunicorn", "--config", str(CONFIG)]
     if listener.family == socket.AF_UNIX:
-        # gunicorn takes this socket from systemd by itself. The interpreter is the
+        # gunicorn takes this socket from systemd itself. The interpreter is the
         # one beside the command, through the link to the current release: after a
         # reload the workers are those of the release that is current then.
         command[0] = str(Path(sys.argv[0]).with_name("python3"))

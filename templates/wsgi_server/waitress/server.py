@@ -42,13 +42,13 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
         sockets=[listener],
         threads=THREADS,
         # Behind nginx each connection is one request, and what cannot be worked on
-        # at once waits in the kernel, where a restart does not lose it. By itself,
-        # a server has clients that keep their connections without asking anything.
+        # at once waits in the kernel, where a restart does not lose it. A
+        # stand-alone server has clients that keep connections without a request.
         # waitress counts two more: the socket it listens on, and one of its own.
         connection_limit=2 * THREADS + 2 if behind_nginx else 1000,
         # waitress listens again with its own backlog of 1024; a full one refuses.
         backlog=4096,
-        # Which proxies to trust is said by PROXY_HOPS.
+        # PROXY_HOPS decides which proxies are trusted.
         clear_untrusted_proxy_headers=False,
         # Response headers do not name the server.
         ident=None,
@@ -72,7 +72,7 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
     signal.signal(signal.SIGINT, stop)
     if behind_nginx:
         signal.signal(signal.SIGHUP, stop)
-        # One that came while the program started was kept back: see `restart`.
+        # One that came while the program started was held back: see `restart`.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
     tell_systemd("READY=1")
 

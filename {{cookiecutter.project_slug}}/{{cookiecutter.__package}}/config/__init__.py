@@ -27,7 +27,7 @@ Source = str | os.PathLike[str] | Mapping[str, Any] | None
 
 
 class ConfigError(click.ClickException):
-    """The settings cannot be used; the message says why in one line.
+    """The settings cannot be used; the message has the reason in one line.
 
     A ClickException, so that `flask` prints that line instead of a traceback.
     """
@@ -135,7 +135,7 @@ def as_mapping(source: Source) -> dict[str, Any]:
 
 
 def choose_environment(given: Mapping[str, Any]) -> str:
-    """Return the name of the environment; TESTING in a mapping asks for `testing`."""
+    """Return the name of the environment; TESTING in a mapping means `testing`."""
     variable = f"{PREFIX}_ENV"
     environment: str
     if environment := given.get("ENV", ""):
@@ -156,7 +156,7 @@ def choose_environment(given: Mapping[str, Any]) -> str:
 
 
 def is_flask_debug() -> bool:
-    """Tell whether somebody typed `flask --debug`, and there is no settings file.
+    """Tell whether `flask --debug` was typed, and there is no settings file.
 
     The variable FLASK_DEBUG does not count, since it may be left over on a server.
     There, a settings file is named.
