@@ -161,8 +161,8 @@ def ask(service: Service, query: str) -> str:
     if database_of(service) == "sqlite":
         file = f"/var/lib/{slug}/app.db"
         return service.run("python3", "-c", SQLITE, file, query).strip()
-    command = ("runuser", "-u", "postgres", "--", "psql", "-XAtc", query, slug)
-    return service.run(*command).strip()
+    psql = ("env", "--chdir=/", "psql", "-XAtc", query, slug)
+    return service.run("runuser", "-u", "postgres", "--", *psql).strip()
 
 
 def number(service: Service) -> int:
