@@ -296,10 +296,10 @@ def test_nginx_waits_for_long_requests(production: Flask) -> None:
 
 
 def test_long_requests_leave_threads_to_others(app: Flask) -> None:
-    """Half of those that one process of the server has."""
+    """Half of those that one process of the server has, if it has a number of them."""
     text = server_files(app)
-    [threads] = re.findall(r"^threads = (\d+)|^THREADS = (\d+)", text, re.MULTILINE)
-    assert int("".join(threads)) == 2 * LONG_REQUESTS
+    threads = re.findall(r"^(?:threads|THREADS) = (\d+)", text, re.MULTILINE)
+    assert {int(number) for number in threads} <= {2 * LONG_REQUESTS}
 
 
 def test_the_application_accepts_the_ids_that_nginx_accepts() -> None:
