@@ -29,7 +29,7 @@ FREE = {
     r"(proxy|uwsgi)_connect_timeout": "a local socket takes a connection at once",
     r"hook-": "the numbers of signals",
     r"connection_limit": "derived from the threads; the end-to-end tests depend on it",
-    r"server\.(adj|next)": "how a server stops; the end-to-end tests depend on it",
+    r"server\.(adj|next)|self\.": "how it stops; the end-to-end tests depend on it",
     r"RestartSec": "any short time will do",
     r"MemoryMax": "a matter of the machine",
     r"TimeoutStartSec": "a matter of what create_app does",
