@@ -57,7 +57,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         super().wait_for_and_dispatch_events(timeout)
         if not self.alive and self.nr_conns:
             app: Any = self.wsgi
-            if self.nr_conns == len(app.extensions["streams"].open):
+            long = app.extensions.get("streams")  # an application may do without it
+            if long and self.nr_conns == len(long.open):
                 self.abandons, self.nr_conns = True, 0
 
 

@@ -8,6 +8,7 @@ import sys
 from types import FrameType
 from typing import Any
 
+from flask import Flask
 from waitress.server import create_server
 
 from . import create_app, lines
@@ -78,16 +79,17 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
 
     # Neither server.run() nor server.task_dispatcher.shutdown(): both lose requests
     # that take longer than five seconds to finish.
-    long = app.extensions["streams"]
-    while server.accepting or ordinary(server.active_channels, long.open):
+    while server.accepting or ordinary(server.active_channels, app):
         server.asyncore.loop(timeout=1, map=channels, count=1)
     if reload:
         restart(listener)
 
 
-def ordinary(channels: dict[int, Any], long: list[dict[str, Any]]) -> list[Any]:
+def ordinary(channels: dict[int, Any], app: Flask) -> list[Any]:
     """Return the connections without a long request: event streams may never end."""
-    busy = {environ["waitress.client_disconnected"].__self__ for environ in long}
+    long = app.extensions.get("streams")  # an application may do without it
+    environs = long.open if long else []
+    busy = {environ["waitress.client_disconnected"].__self__ for environ in environs}
     return [channel for channel in channels.values() if channel not in busy]
 
 
