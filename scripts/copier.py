@@ -143,7 +143,7 @@ def check_given() -> str:
 
 
 def check_last(name: str) -> str:
-    """Return a check that an update does not replace an answer that nobody changed.
+    """Return a check that an update does not replace an answer without being told.
 
     Copier does so with one that it cannot take any more, without a word.
     """

@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -50,9 +49,7 @@ def project(request: pytest.FixtureRequest, bake: Bake) -> Project:
 @pytest.fixture
 def copy(project: Project, tmp_path: Path) -> Project:
     """Return a copy of the project, to run what writes files."""
-    path = tmp_path / project.path.name
-    shutil.copytree(project.path, path)
-    return Project(path, project.answers)
+    return project.copy_to(tmp_path)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -46,6 +46,12 @@ class Project:
         """What the names of its variables begin with."""
         return str(self.answers["__prefix"])
 
+    def copy_to(self, directory: Path) -> "Project":
+        """Copy the project into a directory, to run what writes files there."""
+        path = directory / self.path.name
+        shutil.copytree(self.path, path)
+        return Project(path, self.answers)
+
     def files(self) -> list[Path]:
         """Return the files as rendered, relative to the project."""
         return sorted(

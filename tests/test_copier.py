@@ -239,7 +239,7 @@ def test_an_update_merges_what_is_new_with_what_the_owner_has_done(
 
 @pytest.mark.slow
 def test_another_server_names_the_files_that_go(living: Project) -> None:
-    """An edit in one of them is in git, and nobody has to miss it."""
+    """An edit in one of them is in git, and is not lost silently."""
     said = run(living.path, "update", "--data", f"wsgi_server={NEW}")
     assert f"wsgi_server was {OLD}" in said
     for name in own_files():

@@ -120,9 +120,7 @@ def test_it_installs_from_its_wheel_passes_its_tests_and_serves(
 ) -> None:
     """In a new environment, from the lock; the tests see the wheel only."""
     python = find_python(version)
-    baked = bake(wsgi_server=server, config_layout=layout)
-    project = Project(tmp_path / baked.path.name, baked.answers)
-    shutil.copytree(baked.path, project.path)
+    project = bake(wsgi_server=server, config_layout=layout).copy_to(tmp_path)
 
     environment = project.path / ".venv"
     install(project, environment, "requirements-dev.txt", python)
@@ -148,9 +146,7 @@ def test_make_test_make_lint_and_make_run_work_at_once(
     server: str, layout: str, bake: Bake, tmp_path: Path
 ) -> None:
     """As README.md says it, with nothing but Python."""
-    baked = bake(wsgi_server=server, config_layout=layout)
-    copy = Project(tmp_path / baked.path.name, baked.answers)
-    shutil.copytree(baked.path, copy.path)
+    copy = bake(wsgi_server=server, config_layout=layout).copy_to(tmp_path)
     assert " passed" in copy.run("make", "test").stdout
     copy.run("make", "lint")
     check_command(copy.path, copy.path / ".venv" / "bin" / copy.slug, "--debug")

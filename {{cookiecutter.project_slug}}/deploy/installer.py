@@ -367,8 +367,9 @@ BEFORE_NAME = (
 
 def site_of(deploy: Path, file: str = "nginx.conf") -> str:
     """Return a file of nginx with the name and the hosts of the instance."""
-    site, maps = (deploy / file).read_text(), (deploy / "nginx.conf").read_text()
+    site = (deploy / file).read_text()
     if own.name != PLAIN:
+        maps = (deploy / "nginx.conf").read_text()
         old, new = (name.replace("-", "_") for name in (PLAIN, own.name))
         for variable in re.findall(rf"(?m)^(?:map|geo) .*\${old}(_\w+)", maps):
             site = re.sub(rf"\${old}{variable}\b", f"${new}{variable}", site)
