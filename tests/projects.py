@@ -174,9 +174,22 @@ def copy_template(path: Path) -> Path:
     return Path(shutil.copytree(ROOT, path, ignore=ignored))
 
 
+def git(directory: Path, *arguments: str) -> str:
+    """Run git as somebody, and return what it prints."""
+    who = ("-c", "user.name=Owner", "-c", "user.email=owner@example.com")
+    return subprocess.run(
+        ["git", *who, *arguments],
+        check=True,
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout.strip()
+
+
 def commit(repository: Path, tag: str = "") -> None:
     """Commit all files of a directory, which becomes a repository if it is none."""
-    git = ("git", "-c", "user.name=A", "-c", "user.email=a@example.com")
-    commands = [["init", "--quiet"], ["add", "--all"], ["commit", "-q", "-m", "all"]]
-    for command in [*commands, *([["tag", tag]] if tag else [])]:
-        subprocess.run([*git, *command], check=True, cwd=repository)
+    git(repository, "init", "--quiet")
+    git(repository, "add", "--all")
+    git(repository, "commit", "--quiet", "--message", "all")
+    if tag:
+        git(repository, "tag", tag)

@@ -19,6 +19,7 @@ from tests.projects import (
     bake_literally,
     clean_environment,
     files_of,
+    git,
     literal_answers,
 )
 
@@ -110,18 +111,6 @@ def run_cookiecutter(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the program as its users do."""
     command = [str(PYTHON), "-m", "cookiecutter", "--no-input", *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True)
-
-
-def git(directory: Path, *arguments: str) -> str:
-    """Run git as somebody, and return what it prints."""
-    who = ("-c", "user.name=Owner", "-c", "user.email=owner@example.com")
-    return subprocess.run(
-        ["git", *who, *arguments],
-        check=True,
-        cwd=directory,
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout.strip()
 
 
 @pytest.fixture(scope="module")
