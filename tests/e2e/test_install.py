@@ -226,6 +226,11 @@ def test_a_timer_runs_a_command(service: Service) -> None:
         service.run("sh", "-ec", start)
         eventually(lambda: f"made {file}" in service.run("sh", "-ec", log))
         assert service.run("stat", "-c", "%U", file) == f"{slug}\n"
+        # A start joins a run that has not ended.
+        state = ("systemctl", "is-active", f"{name}.service")
+        eventually(
+            lambda: service.machine.run(*state, check=False).stdout == "inactive\n"
+        )
         # The table is there already.
         again = service.machine.run(
             "systemctl", "start", f"{name}.service", check=False
