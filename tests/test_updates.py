@@ -38,6 +38,7 @@ EDITED = [
     for back, version in enumerate(reversed(RELEASES))
     for number in (range(len(PRODUCTS)) if back == 0 else [back])
 ]
+GUIDE = (ROOT / "docs/fork.md").read_text()
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 
 # What owners do: add to the end of a file, or after a line; replace a file; remove it.
@@ -209,3 +210,24 @@ def test_an_update_keeps_what_the_owner_has_done(
         assert REMOVED not in found
         command = (PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider")
         project.run(*command, PYTHONPATH=str(project.path))
+
+
+@pytest.mark.slow
+def test_a_fork_merges_the_next_version(template: Path, tmp_path: Path) -> None:
+    """As docs/fork.md says: defaults and files of its own are never in conflict."""
+    fork = tmp_path / "fork"
+    git(tmp_path, "clone", "--quiet", str(template), "fork")
+    git(fork, "checkout", "--quiet", "-b", "team", list(RELEASES.values())[-1])
+    [defaults] = re.findall(r"```sh\n(cat .*?\n)cookiecutter ", GUIDE, re.DOTALL)
+    subprocess.run(["sh", "-ec", defaults], check=True, cwd=fork)
+    own = fork / "{{cookiecutter.project_slug}}" / "docs" / "on-call.md"
+    own.write_text("# On call at {{ cookiecutter.project_name }}\n")
+    git(fork, "add", "--all")
+    git(fork, "commit", "--quiet", "--message", "Defaults and a file of the team")
+    git(fork, "merge", "--quiet", "origin/newest")
+    cookie = (PYTHON.with_name("cookiecutter"), "--no-input", "--output-dir", tmp_path)
+    Project(fork, {}).run(*cookie, "--config-file", "team.yaml", ".")
+    project = Project(tmp_path / "my-service", {})
+    assert (project.path / "docs/on-call.md").read_text() == "# On call at My Service\n"
+    assert "The Orders Team" in (project.path / "pyproject.toml").read_text()
+    assert "orders.example" in (project.path / "deploy/nginx.conf").read_text()
