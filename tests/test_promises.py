@@ -80,7 +80,7 @@ def test_options_of_the_scripts(made: Project) -> None:
         for file in files:
             path = made.path / file
             if "--help" in relied_on and path.exists():
-                said = made.run(path, "--help").stdout
+                said = made.run("sh", path, "--help").stdout
                 for option in (name for name in relied_on if name.startswith("--")):
                     if option != "--host" or file == "deploy/install":
                         assert option in said, f"{file}: {option}"
