@@ -113,6 +113,25 @@ def test_the_scripts_say_what_they_do(bake: Bake, script: str) -> None:
     assert wrong.stderr.startswith(f"usage: sudo deploy/{script}")
 
 
+@pytest.mark.parametrize("database", ["none", "sqlite"])
+def test_the_installer_runs_nothing_but_itself(
+    database: str, bake: Bake, tmp_path: Path
+) -> None:
+    """Whatever is beside it or in the current directory; no file is left behind."""
+    odd = tmp_path / "a 'b\n: $(c) é\udcff"
+    project = bake(database=database).copy_to(odd)
+    for name in ("argparse", "deploy", "json", "machine", "signal"):
+        for path in (odd, project.path, project.path / "deploy"):
+            if not (path / name).exists():
+                (path / f"{name}.py").write_text("raise SystemExit('not this one')\n")
+    (project.path / "deploy" / "__init__.py").write_text("1 / 0\n")
+    before = project.files()
+    elsewhere = Project(odd, project.answers)
+    said = elsewhere.run(project.path / "deploy" / "install", "--help").stdout
+    assert said.startswith("usage: sudo deploy/install ")
+    assert project.files() == before
+
+
 # What somebody may change without thinking of the other files.
 MISTAKES = [
     ("waitress", "deploy/my-service.socket", "%p.sock", "other.sock"),
@@ -170,9 +189,9 @@ def test_an_instance_has_the_sites_of_a_project_of_its_name(
     slugs = ["a", "current", "error", "request", "run", "server-name", "upstream"]
     names = ["nginx.conf", "nginx-default.conf"]
     script = (
-        "import sys; from deploy import installer; from pathlib import Path\n"
-        "installer.own.use('second-one')\n"
-        "print(installer.site_of(Path('deploy'), sys.argv[1]), end='')\n"
+        "import sys; from deploy.machine import names, nginx\n"
+        "names.own.use('second-one')\n"
+        "print(nginx.site_of(names.HERE, sys.argv[1]), end='')\n"
     )
     answers = {"wsgi_server": server, "https": https}
     second = bake(project_slug="second-one", **answers).path / "deploy"

@@ -1,4 +1,4 @@
-"""The rendered package is built as CONTRIBUTING.md draws it."""
+"""The rendered package and the installer are built as they are drawn."""
 
 import ast
 import re
@@ -8,13 +8,11 @@ from pathlib import Path
 from tests.projects import ROOT, Project
 
 
-def storeys() -> dict[str, int]:
-    """Return the line of the drawing in which each module stands."""
-    text = (ROOT / "CONTRIBUTING.md").read_text()
-    drawing = text.split("## The rendered package")[1].split("```")[1]
+def storeys(drawing: str) -> dict[str, int]:
+    """Return the line of a drawing in which each module stands."""
     return {
         name: number
-        for number, line in enumerate(drawing.splitlines()[1:])
+        for number, line in enumerate(drawing.splitlines())
         for name in re.split(r" {2,}| (?=the parts)", line)[0].split(", ")
     }
 
@@ -40,7 +38,9 @@ def imports(package: Path, path: Path) -> Iterator[str]:
 def test_imports_point_downwards(project: Project) -> None:
     """Each module can be understood with those below it."""
     package = project.path / project.package
-    lines = storeys()
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    drawing = text.split("## The rendered package")[1].split("```")[1]
+    lines = storeys(drawing.partition("\n")[2])
     free = {"gunicorn.conf", "uwsgi_main", "config.settings", "config.defaults"}
     for file in package.rglob("*.py"):
         path = file.relative_to(package)
@@ -49,4 +49,17 @@ def test_imports_point_downwards(project: Project) -> None:
             assert not targets
             continue
         for target in targets - free:
+            assert lines[name] < lines[target], f"{name} imports {target}"
+
+
+def test_imports_of_the_installer_point_downwards(project: Project) -> None:
+    """The package itself has nothing but the drawing."""
+    package = project.path / "deploy" / "machine"
+    [doc] = ast.parse((package / "__init__.py").read_text()).body
+    assert isinstance(doc, ast.Expr)
+    lines = storeys(ast.literal_eval(doc.value).split(":\n\n")[1])
+    modules = {path.stem: path for path in package.glob("[!_]*.py")}
+    assert lines.keys() == modules.keys()
+    for name, path in modules.items():
+        for target in imports(package, path.relative_to(package)):
             assert lines[name] < lines[target], f"{name} imports {target}"

@@ -25,6 +25,12 @@ deploy/README.md deploy/SLUG.service deploy/SLUG.socket deploy/error.html
 deploy/install deploy/installer.py deploy/maintenance.html
 deploy/nginx-default.conf deploy/nginx.conf
 deploy/rollback deploy/uninstall
+deploy/machine/__init__.py deploy/machine/commands.py deploy/machine/files.py
+deploy/machine/health.py deploy/machine/logs.py deploy/machine/messages.py
+deploy/machine/names.py deploy/machine/needs.py deploy/machine/nginx.py
+deploy/machine/owner.py deploy/machine/releases.py deploy/machine/shared.py
+deploy/machine/sites.py deploy/machine/steps.py deploy/machine/switch.py
+deploy/machine/units.py
 PKG/__init__.py PKG/__main__.py PKG/check.py PKG/csp.py PKG/errors.py PKG/headers.py
 PKG/health.py PKG/lines.py PKG/log.py PKG/pages.py PKG/py.typed PKG/proxy.py
 PKG/server.py PKG/streams.py PKG/wsgi.py

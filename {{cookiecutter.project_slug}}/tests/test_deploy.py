@@ -29,7 +29,7 @@ LONG = r"    location \S+ \{\n[^}]*_read_timeout[^}]*\}\n"
 WHOLE = read(DEPLOY / "nginx.conf")
 NGINX = re.sub(LONG, "", WHOLE)
 DEFAULT = read(DEPLOY / "nginx-default.conf")
-INSTALLER = read(DEPLOY / "installer.py")
+RELEASES = read(DEPLOY / "machine" / "releases.py")
 
 
 def values(text: str, name: str) -> list[str]:
@@ -178,7 +178,8 @@ def test_clients_are_told_to_return_after_the_same_time(app: Flask) -> None:
 def test_nginx_gets_the_limit_of_the_application() -> None:
     """In one line, which `deploy/install` changes."""
     assert len(values(NGINX, "client_max_body_size")) == 1
-    assert r"would start \(MAX_CONTENT_LENGTH: " in INSTALLER  # as test_main.py has it
+    health = read(DEPLOY / "machine" / "health.py")
+    assert r"would start \(MAX_CONTENT_LENGTH: " in health  # as test_main.py has it
 
 
 def test_the_server_takes_headers_as_long_as_nginx(app: Flask) -> None:
@@ -276,14 +277,14 @@ def test_nginx_takes_the_static_files_from_the_current_release(
     path = f"{prefix_of(production)}{production.static_url_path}/"
     assert f"location {path} " in NGINX, "APPLICATION_ROOT: see docs/long-requests.md"
     static = f"/srv/{NAME}/current/static/"
-    [file] = re.findall(r'^RELEASE_FILE = "(.+?)"', INSTALLER, re.MULTILINE)
+    [file] = re.findall(r'^RELEASE_FILE = "(.+?)"', RELEASES, re.MULTILINE)
     assert values(NGINX, "alias") == [static, f"{static}{file}"]
-    assert '(release / "static").symlink_to(' in INSTALLER
+    assert '(release / "static").symlink_to(' in RELEASES
 
 
 def test_only_nginx_answers_what_tells_releases_apart(app: Flask) -> None:
     """`deploy/install` would take another site's answer for one of the release."""
-    [file] = re.findall(r'^RELEASE_FILE = "(.+?)"', INSTALLER, re.MULTILINE)
+    [file] = re.findall(r'^RELEASE_FILE = "(.+?)"', RELEASES, re.MULTILINE)
     path = re.escape(f"{app.static_url_path}/{file}")
     [block] = re.findall(rf"location = {path} .\n(.+)\n    .\n", NGINX)
     assert re.findall(r"(\w+) [^;]+;", block) == ["alias"]

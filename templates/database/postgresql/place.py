@@ -27,7 +27,7 @@ def create(release: Path, hosts: State) -> None:
     except KeyError:
         message = (
             "PostgreSQL: is not on this machine; apt-get install postgresql, or set "
-            f"DATABASE_URL in {installer.settings_file(release / 'deploy')}"
+            f"DATABASE_URL in {settings_file(release / 'deploy')}"
         )
         raise DeployError(message) from None
     if own.name not in as_postgres("psql", *QUERY, ROLES):

@@ -20,7 +20,7 @@ def leave(step: Step, *, purge: bool) -> None:
         DeployError: There is none.
 
     """
-    release = installer.release_at(own.current)
+    release = release_at(own.current)
     if not purge or not any(own.data.glob("*.db")):
         return
     if not release:
