@@ -19,9 +19,9 @@ from pathlib import Path
 from types import ModuleType
 
 if __name__ == "__main__":
-    # Because of -I, Python finds no module beside this file, and none in the current
-    # directory: `deploy` is this one, whatever else has that name. Nothing is compiled
-    # into it, where it could belong to root in a user's checkout.
+    # With -I, Python imports nothing from here or from the current directory. `deploy`
+    # is this directory, whatever else has that name. No compiled files of root's are
+    # left in a user's checkout.
     this = ModuleType("deploy")
     this.__path__ = [str(Path(__file__).resolve().parent)]
     sys.modules["deploy"] = this
@@ -96,7 +96,7 @@ def plan(number: str) -> Plan:
 
 
 def make_release(digest: str, step: Step) -> Path:
-    """Return a new release, which is complete, or is removed again."""
+    """Return a new release, which is made of the project; none if that fails."""
     release = releases.next_release()
     with undone_by(lambda: releases.discard(release)):
         step(f"make {release}", releases.build, release, digest)
@@ -196,7 +196,14 @@ def uninstall(step: Step, *, purge: bool) -> None:
 
 # --- The command line --------------------------------------------------------------
 
-DONE = {"install": "installed", "rollback": "rolled back", "uninstall": "uninstalled"}
+DONE = {
+    "install": "installed",
+    "rollback": "rolled back",
+    "uninstall": "uninstalled",
+{% if cookiecutter.database != 'none' %}
+    **database.DONE,
+{% endif %}
+}
 TEXTS = {
     "install": "Install the service from this directory, or upgrade it. pip reads "
     "its own settings: /etc/pip.conf, or variables like PIP_INDEX_URL.",
@@ -204,11 +211,10 @@ TEXTS = {
     "its nginx site. Settings and data stay as they are.",
     "uninstall": "Stop the service and remove its units, nginx site, logs, releases "
     "and account. Edited settings in /etc/NAME and data in /var/lib/NAME are kept.",
-}
 {% if cookiecutter.database != 'none' %}
-DONE |= database.DONE
-TEXTS |= database.TEXTS
+    **database.TEXTS,
 {% endif %}
+}
 
 
 def parse(command: str, arguments: list[str]) -> argparse.Namespace:

@@ -32,6 +32,7 @@ from deploy.machine.sites import Sites, fit_body
 from deploy.machine.steps import undone_by
 from deploy.machine.units import (
     command_of,
+    command_state,
     hosts_state,
     recorded_hosts,
     sandbox,
@@ -273,6 +274,15 @@ def test_each_command_has_a_script(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit, match="0"):
             installer.parse(name, ["--help"])
         assert capsys.readouterr().out.startswith(f"usage: sudo deploy/{name} ")
+
+
+def test_the_installed_command_runs_the_installer_of_any_release(own: Names) -> None:
+    """After an upgrade or a rollback, too: each release has it there."""
+    state = command_state()
+    assert state
+    assert f"\ninstaller=/srv/{own.name}/current/deploy/installer.py\n" in state["text"]
+    assert "if ! grep -q '^def flask' $installer; then" in state["text"]
+    assert "\ndef flask(" in (HERE / "installer.py").read_text(encoding="utf-8")
 
 
 def test_a_command_gets_the_sandbox_of_the_unit() -> None:

@@ -48,6 +48,7 @@ class Signals:
 
 
 signals = Signals()
+lock_files: list[int] = []  # open while `locked`
 
 
 def run(
@@ -63,6 +64,9 @@ def run(
         check: Raise an exception when it fails.
         show: Leave its output to the terminal; by default it is returned.
         env: Its environment; by default, nothing of ours but PATH.
+
+    Returns:
+        Its exit status, and what it has printed unless that is shown.
 
     Raises:
         DeployError: It has failed, with its output.
@@ -100,13 +104,13 @@ def is_active(unit: str) -> bool:
     return state.returncode == 0
 
 
-lock_files: list[int] = []
-
-
 @contextlib.contextmanager
 def locked() -> Generator[None]:
-    """Wait until no other deploy command of this service runs, unless not root."""
-    if os.geteuid():  # a dry run
+    """Wait until no other deploy command of this service runs.
+
+    Only root can take the lock; other users make dry runs.
+    """
+    if os.geteuid():
         yield
         return
     with Path(f"/run/{own.name}.deploy").open("w") as lock:

@@ -108,7 +108,11 @@ def health_problem(
 
 
 def check_health(site: str, release: Path) -> None:
-    """Ask nginx for this release by each name, over IPv4 and IPv6.
+    """Ask nginx for a release by each name, over IPv4 and IPv6.
+
+    Args:
+        site: The nginx site that serves it.
+        release: The release.
 
     Raises:
         DeployError: It has not answered in time.

@@ -13,7 +13,10 @@ MARK = "made-by-deploy-install"
 
 
 class Names:
-    """What is called by the name of the instance, and the hosts that it is to serve."""
+    """What is called by the name of the instance, and the hosts that it is to serve.
+
+    There is one of them, `own`, which takes the name of --name before anything else.
+    """
 
     def __init__(self, name: str) -> None:
         """Take the name."""

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from .names import PLAIN, own
 
-LONG = 46  # characters of a host name that nginx's default hash can take
 Address = tuple[str, int]
 
 
@@ -74,6 +73,8 @@ def others_of(dump: str, **abilities: bool) -> Host:
         ),
     )
 
+
+LONG = 46  # characters of a host name that nginx's default hash can take
 
 # What stands before the name of the instance in nginx files; elsewhere it is a word.
 BEFORE_NAME = (

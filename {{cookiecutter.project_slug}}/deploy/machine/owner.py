@@ -1,8 +1,8 @@
-"""Whose is it? What is on this machine under the name of the instance.
+"""Whose is what this machine has under the name of the instance.
 
-Only what the installer has made is changed or removed. It is marked: the account has
-this comment, /srv/NAME a file, units and sites have paths of the instance, and the
-group of /etc/NAME and the owner of /var/lib/NAME are those of the account.
+Only what the installer has made is changed or removed. It is marked: the account has a
+comment, /srv/NAME a file, units and sites have paths of the instance, and the group of
+/etc/NAME and the owner of /var/lib/NAME are those of the account.
 """
 
 import contextlib
@@ -17,10 +17,7 @@ from .files import contains_our_paths
 from .names import AVAILABLE, ENABLED, HERE, UNITS, own
 from .units import settings_file
 
-# Only what this program has made is changed or removed. It is marked: the account has
-# this comment, /srv/NAME this file, units and sites have these paths, and the group of
-# /etc/NAME and the owner of /var/lib/NAME are those of the account.
-COMMENT = "made by deploy/install"
+COMMENT = "made by deploy/install"  # of the account
 FOREIGN = (
     "exists, and deploy/install has not made it; move it away, or give the instance "
     "another name (--name)"
@@ -55,7 +52,7 @@ def is_from_the_shell_installer(entry: pwd.struct_passwd) -> bool:
 
 
 def own_account() -> pwd.struct_passwd | None:
-    """Return the service's account, if this program has made it."""
+    """Return the service's account, if the installer has made it."""
     entry = account()
     if entry and (entry.pw_gecos == COMMENT or is_from_the_shell_installer(entry)):
         return entry
@@ -63,7 +60,7 @@ def own_account() -> pwd.struct_passwd | None:
 
 
 def is_own_home() -> bool:
-    """Tell whether this program, or the one before it, has made /srv/NAME."""
+    """Tell whether the installer, or the one before it, has made /srv/NAME."""
     unit = contains_our_paths(UNITS / own.service)
     return own.mark.exists() or (unit and (own.current / "checksum").exists())
 

@@ -88,13 +88,21 @@ def default_link() -> Path:
 class Sites:
     """The nginx sites of a release on this machine."""
 
-    text: str
-    states: dict[Path, State]
+    text: str  # of the site; the default server is another one
+    states: dict[Path, State]  # in the order in which nginx accepts them
     problems: list[str]
 
 
 def plan_sites(deploy: Path) -> Sites:
-    """Find out how nginx can serve a release, without changing anything."""
+    """Find out how nginx can serve a release, without changing anything.
+
+    Args:
+        deploy: The deploy files of the release.
+
+    Returns:
+        The sites, with what keeps nginx from serving them.
+
+    """
     text = site_of(deploy)
     default = site_of(deploy, "nginx-default.conf")
     link = default_link()

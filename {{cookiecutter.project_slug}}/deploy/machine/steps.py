@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class Step:
-    """Says what is done, and does it unless it is a dry run."""
+    """Prints what is done, and does it unless it is a dry run."""
 
     def __init__(self, *, dry_run: bool) -> None:
         """Note whether it is a dry run."""
@@ -20,7 +20,17 @@ class Step:
     def __call__(
         self, text: str, action: Callable[..., Result], *args: object
     ) -> Result | None:
-        """Do it, and return the result; None in a dry run."""
+        """Do a step.
+
+        Args:
+            text: What it does.
+            action: Does it.
+            *args: For the action.
+
+        Returns:
+            What the action has returned; None in a dry run.
+
+        """
         signals.check()
         say(f"==> {text}")
         return None if self.dry_run else action(*args)

@@ -69,7 +69,15 @@ def recorded_hosts() -> list[str]:
 
 
 def hosts_state(package: str) -> State:
-    """Return the drop-in that has the application trust the hosts of the instance."""
+    """Return the drop-in that has the application trust the hosts of the instance.
+
+    Args:
+        package: Whose settings it sets.
+
+    Returns:
+        The state of `own.hosts_file`: absent without hosts of its own.
+
+    """
     if not own.hosts:
         return None
     trusted = json.dumps([*own.hosts, "localhost", "127.0.0.1", "[::1]"])
