@@ -20,6 +20,11 @@ from typing import Self
 CACHE = Path(os.environ.get("E2E_CACHE", "/var/cache/flask-factory-template"))
 SUITE = os.environ.get("E2E_SUITE", "trixie")
 MIRROR = os.environ.get("E2E_MIRROR", "")  # debootstrap knows one itself
+# What the README has for nginx.
+CONNECTIONS = """
+sed -i 's/worker_connections .*/worker_connections 8192;/' /etc/nginx/nginx.conf
+echo 'worker_rlimit_nofile 20000;' >/etc/nginx/modules-enabled/90-files.conf
+"""
 PACKAGES = (
     *("ca-certificates", "curl", "dbus", "nginx-light", "openssl", "procps"),
     *("python3", "python3-venv", "sudo", "systemd", "systemd-sysv"),

@@ -123,12 +123,10 @@ class Service:
         self.run("sh", "-e", "-c", block)
 
     def install(self) -> None:
-        """Install it by the commands of its README, and nginx for a rush of clients."""
+        """Install it by the commands of its README."""
         for block in self.commands("Install, upgrade, roll back"):
             if "rollback" not in block:
                 self.do(block)
-        for block in self.commands("Overload"):
-            self.do(block)
 
     def upgrade(self) -> None:
         """Install it again."""

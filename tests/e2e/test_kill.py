@@ -16,7 +16,7 @@ from tests.projects import SERVERS
 
 from .client import Client
 from .conftest import PIP, answers_of, wheels, with_trial
-from .machine import Machine, missing
+from .machine import CONNECTIONS, Machine, missing
 from .service import Service, eventually, need
 
 pytestmark = pytest.mark.e2e
@@ -44,6 +44,7 @@ def service(
         machine.write("/etc/pip.conf", PIP)
         machine.write("/etc/nginx/sites-enabled/other", OTHER)
         machine.run("systemctl", "restart", "nginx")
+        machine.run("sh", "-ec", CONNECTIONS)
         (packages,) = machine.root.glob("usr/local/lib/python3.*/dist-packages")
         shutil.copy(Path(__file__).with_name("kill.py"), packages)
         (packages / "kill.pth").write_text("import kill\n")

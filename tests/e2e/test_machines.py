@@ -12,7 +12,7 @@ from tests.projects import SERVERS
 
 from .client import Client
 from .conftest import PIP, answers_of, wheels, with_trial
-from .machine import Machine, missing
+from .machine import CONNECTIONS, Machine, missing
 from .plain import make_certificate
 from .service import Service, need
 from .test_kill import OTHER, check_machine, configuration, deploy, release_of
@@ -35,6 +35,7 @@ def machines(
         machine.write("/etc/nginx/sites-available/other", OTHER)
         machine.run("ln", "-s", "../sites-available/other", "/etc/nginx/sites-enabled")
         machine.run("systemctl", "restart", "nginx")
+        machine.run("sh", "-ec", CONNECTIONS)
 
         def service(**answers: str) -> Service:
             answers = answers_of("waitress", "no") | answers
@@ -132,6 +133,16 @@ ODD = {
         "echo 'server { nonsense; }' >/etc/nginx/conf.d/x.conf",
         "rm /etc/nginx/conf.d/x.conf",
         'unknown directive "nonsense"',
+    ),
+    "connections": (
+        "sed -i s/8192/768/ /etc/nginx/nginx.conf",
+        CONNECTIONS,
+        "nginx: worker_connections: must be at least 3072",
+    ),
+    "files": (
+        "rm /etc/nginx/modules-enabled/90-files.conf",
+        CONNECTIONS,
+        "nginx: worker_rlimit_nofile: must be at least 3072",
     ),
     "disk": (
         "mount -t tmpfs -o size=10m tmpfs /srv",
@@ -399,6 +410,8 @@ def test_the_guide_to_a_first_deployment_works_on_a_machine(
         service.machine.copy(tmp_path, "/root/certificate")
         (own,) = re.findall(r"of your own.*?```sh\n(.*?)```", guide, re.DOTALL)
         service.run("sh", "-ec", f"cd /root/certificate\n{own}")
+    (connections,) = re.findall(r"connections\n.*?```sh\n(.*?)```", guide, re.DOTALL)
+    service.run("sh", "-ec", connections)
     blocks = re.findall(r"^```console\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
     shown = [part for block in blocks for part in re.split(r"(?m)^\$ ", block)[1:]]
     assert len(shown) >= 3

@@ -199,7 +199,8 @@ def test_the_server_takes_headers_as_long_as_nginx(app: Flask) -> None:
 
 def test_the_table_of_limits_is_true(production: Flask) -> None:
     """The README names the limits that nginx and the application have."""
-    text = read(DEPLOY / "README.md").partition("## Limits")[2]
+    manual = read(DEPLOY / "README.md")
+    text = manual.partition("## Limits")[2]
     table = dict(re.findall(r"^\| ([^|]+) \| ([0-9]+[^|]*) \|", text, re.MULTILINE))
     buffers = values(NGINX + DEFAULT, "large_client_header_buffers")
     assert len(set(buffers)) == 1
@@ -207,6 +208,7 @@ def test_the_table_of_limits_is_true(production: Flask) -> None:
     response = values(NGINX, r"\w+_buffer_size")[0]
     timeout = seconds(NGINX, r"\w+_read_timeout")
     passed = sum(int(number) for number in re.findall(r"max_conns=(\d+)", NGINX))
+    assert f"least {3 * passed} (`worker_connections`" in manual.replace("\n", " ")
     settings = production.config
     assert table == {
         "Request line, with the URL": kibibytes(size(line)),

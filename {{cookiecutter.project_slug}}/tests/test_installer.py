@@ -21,6 +21,7 @@ from deploy.machine.names import AVAILABLE, HERE, PLAIN, Names
 from deploy.machine.needs import host_problems, name_problems
 from deploy.machine.nginx import (
     Host,
+    connection_problems,
     directives,
     names_of,
     others_of,
@@ -105,6 +106,29 @@ def test_an_old_nginx_gets_http2_in_its_own_spelling() -> None:
     assert Host().adapt(site) == site
     old = Host(http2_directive=False).adapt(site)
     assert old == "    listen 443 ssl http2;\n"
+
+
+@pytest.mark.parametrize(
+    ("dump", "open_files", "refused"),
+    [
+        ("events { worker_connections 768; }", 524288, ["worker_connections"]),
+        ("events {}", 524288, ["worker_connections"]),
+        ("events { worker_connections 8192; }", 1024, ["worker_rlimit_nofile"]),
+        ("events {}", 1024, ["worker_connections", "worker_rlimit_nofile"]),
+        ("events { worker_connections 8192; }", 524288, []),
+        ("worker_rlimit_nofile 99; events {}", 9999, ["worker_conn", "worker_rlim"]),
+        ("worker_rlimit_nofile 9999; events { worker_connections 9999; }", 99, []),
+    ],
+)
+def test_nginx_has_connections_for_all_that_wait(
+    dump: str, open_files: int, refused: list[str]
+) -> None:
+    """Otherwise it closes those of clients, without a response."""
+    problems = connection_problems(dump, SITE, open_files)
+    assert len(problems) == len(refused)
+    for problem, name in zip(problems, refused, strict=True):
+        assert problem.startswith(f"nginx: {name}")
+        assert "; run: " in problem
 
 
 def test_the_health_check_asks_for_each_name_and_address() -> None:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from .names import PLAIN, own
+from .names import NGINX, PLAIN, own
 
 Address = tuple[str, int]
 
@@ -132,6 +132,40 @@ def targets_of(site: str) -> list[tuple[Address, bool]]:
     local = {"*": "127.0.0.1", "::": "::1"}
     addresses = [address for address, its in found if address and its == tls]
     return [((local.get(host, host), port), tls) for host, port in addresses]
+
+
+def connection_problems(dump: str, site: str, open_files: int) -> list[str]:
+    """Return what keeps nginx from answering all clients in an overload.
+
+    Without a free connection, nginx closes those of clients, without a response and
+    without a line in the log of the site.
+
+    Args:
+        dump: The whole configuration, as `nginx -T` prints it.
+        site: The site whose requests wait: `max_conns` of its upstream.
+        open_files: The soft limit of nginx's processes (RLIMIT_NOFILE).
+
+    """
+    waiting = sum(map(int, re.findall(r"\bmax_conns=(\d+)", site)))
+    # A request that waits has two connections, to its client and to the service, and
+    # all can be in one process of nginx. As many clients again get 503.
+    needed = 3 * waiting
+    [[connections]] = directives("worker_connections", dump)[:1] or [["512"]]
+    [[files]] = directives("worker_rlimit_nofile", dump)[:1] or [[str(open_files)]]
+    wish = f"must be at least {needed}, because {waiting} requests may wait"
+    problems = []
+    if int(connections) < needed:
+        problems.append(
+            f"nginx: worker_connections: {wish}, not {connections}; run: sudo sed -i "
+            f"'s/worker_connections .*/worker_connections 8192;/' {NGINX}/nginx.conf"
+        )
+    if int(files) < needed:
+        line = "'worker_rlimit_nofile 20000;'"
+        problems.append(
+            f"nginx: worker_rlimit_nofile: {wish}, not {files}; run: "
+            f"echo {line} | sudo tee {NGINX}/modules-enabled/90-files.conf"
+        )
+    return problems
 
 
 def error_of(output: str) -> str:

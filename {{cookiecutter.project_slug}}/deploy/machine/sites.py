@@ -4,13 +4,14 @@ import hashlib
 import re
 import shutil
 import socket
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .commands import is_active, run
 from .files import State, contains_our_paths, look, put, read
 from .names import AVAILABLE, ENABLED, LOGS, NGINX, own
-from .nginx import directives, error_of, others_of, site_of
+from .nginx import connection_problems, directives, error_of, others_of, site_of
 
 
 def has_ipv6(address: str | None = None) -> bool:
@@ -56,6 +57,13 @@ def try_nginx(changes: dict[str, str | None]) -> tuple[bool, str]:
     finally:
         shutil.rmtree(own.trial)
     return result.returncode == 0, result.stdout.replace(str(own.trial), str(NGINX))
+
+
+def open_files() -> int:
+    """Return how many files a process of nginx may open, unless it sets that itself."""
+    options = ("--property=LimitNOFILESoft", "--value", "nginx")
+    limit = run("systemctl", "show", *options, check=False).stdout.strip()
+    return int(limit) if limit.isdecimal() else sys.maxsize
 
 
 def is_welcome_page() -> bool:
@@ -143,6 +151,7 @@ def plan_sites(deploy: Path) -> Sites:
         problems.append(f"nginx: it would not accept the site: {error_of(output)}")
     elif f"{ENABLED / own.name}:" not in output:
         problems.append(f"{NGINX}/nginx.conf: must include {ENABLED}/*")
+    problems += connection_problems(output, text, open_files())
     conflicts = re.findall(r'conflicting server name "(\S+)" on (\S+),', output)
     problems += [
         f"nginx: another site has the server_name {name} on {address}: remove it there"
