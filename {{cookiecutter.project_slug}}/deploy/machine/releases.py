@@ -10,6 +10,7 @@ import secrets
 import shutil
 import stat
 import sys
+import sysconfig
 from pathlib import Path
 
 from .commands import run
@@ -103,6 +104,15 @@ def remove_releases(*others: Path | None) -> None:
             discard(release)
 
 
+def pip_wheel() -> Path:
+    """Return the wheel of pip that `python3 -m venv` would install."""
+    import ensurepip  # noqa: PLC0415 - Debian's python3 lacks it without python3-venv
+
+    bundled = Path(ensurepip.__file__).parent / "_bundled"
+    directory = sysconfig.get_config_var("WHEEL_PKG_DIR") or bundled  # Debian has it
+    return max(Path(directory).glob("pip-*.whl"))
+
+
 def build(release: Path, digest: str) -> None:
     """Make a release from the project."""
     release.mkdir()
@@ -111,7 +121,11 @@ def build(release: Path, digest: str) -> None:
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     env |= {"TMPDIR": str(scratch)}  # /tmp may be small, or noexec
     python = release / "bin" / "python"
-    run(sys.executable, "-I", "-m", "venv", release, show=True, env=env)
+    # To install pip as well would take as long as all the rest.
+    venv = (sys.executable, "-I", "-m", "venv", "--without-pip")
+    run(*venv, release, show=True, env=env)
+    shutil.unpack_archive(pip_wheel(), scratch / "pip", "zip")
+    env["PYTHONPATH"] = str(scratch / "pip")
     pip: list[str | Path] = [python, "-m", "pip", "--quiet", "--no-input"]
     pip += ["--no-cache-dir", "--disable-pip-version-check", "install"]
     locked = (*pip, "--require-hashes", "--requirement")
@@ -126,7 +140,8 @@ def build(release: Path, digest: str) -> None:
         env=env,
     )
     options = ("--no-deps", "--no-index", "--no-build-isolation")
-    run(*pip, *options, SOURCE, show=True, env=env | {"PYTHONPATH": str(tools)})
+    env["PYTHONPATH"] += f"{os.pathsep}{tools}"
+    run(*pip, *options, SOURCE, show=True, env=env)
     shutil.rmtree(scratch)
 
     deploy = release / "deploy"
