@@ -1,5 +1,6 @@
 """The deploy files, by the tools that will read them, and what happens to a mistake."""
 
+import ast
 import itertools
 import os
 import re
@@ -199,3 +200,19 @@ def test_an_instance_has_the_sites_of_a_project_of_its_name(
         first = bake(project_slug=slug, **answers)
         said = first.run(PYTHON, "-c", script, name, PYTHONPATH=str(first.path)).stdout
         assert said == (second / name).read_text()
+
+
+def test_an_older_python_is_refused_in_one_line(bake: Bake) -> None:
+    """`/usr/bin/python3` of an older Debian cannot import what the installer needs."""
+    project = bake()
+    installer = project.path / "deploy" / "installer.py"
+    ast.parse(installer.read_text(), feature_version=(3, 8))
+    code = (
+        "import runpy, sys; sys.version_info = (3, 9, 2); sys.version = '3.9.2 (main)'\n"
+        f"runpy.run_path({str(installer)!r}, run_name='__main__')"
+    )
+    found = subprocess.run(
+        [PYTHON, "-I", "-c", code], check=False, stderr=subprocess.PIPE, text=True
+    )
+    assert found.returncode == 1
+    assert found.stderr == "deploy: python3: must be 3.11 or newer, not 3.9.2\n"

@@ -19,6 +19,9 @@ from pathlib import Path
 from types import ModuleType
 
 if __name__ == "__main__":
+    if sys.version_info < (3, 11):  # an older one cannot import what follows
+        version = sys.version.partition(" ")[0]
+        sys.exit(f"deploy: python3: must be 3.11 or newer, not {version}")
     # With -I, Python imports nothing from here or from the current directory. `deploy`
     # is this directory, whatever else has that name. No compiled files of root's are
     # left in a user's checkout.

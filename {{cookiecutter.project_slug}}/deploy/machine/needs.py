@@ -64,8 +64,8 @@ def requirements() -> Iterator[str]:
 
 def python_problems() -> Iterator[str]:
     """Yield why the service could not use this Python."""
-    if sys.version_info < (3, 11) or not importlib.util.find_spec("ensurepip"):
-        yield "python3: must be 3.11 or newer, with venv; apt-get install python3-venv"
+    if not importlib.util.find_spec("ensurepip"):
+        yield "python3: venv is missing; apt-get install python3-venv"
     python = Path(sys.executable).resolve()
     closed = [
         path
