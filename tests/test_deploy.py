@@ -208,7 +208,8 @@ def test_an_older_python_is_refused_in_one_line(bake: Bake) -> None:
     installer = project.path / "deploy" / "installer.py"
     ast.parse(installer.read_text(), feature_version=(3, 8))
     code = (
-        "import runpy, sys; sys.version_info = (3, 9, 2); sys.version = '3.9.2 (main)'\n"
+        "import runpy, sys\n"
+        "sys.version_info, sys.version = (3, 9, 2), '3.9.2 (main)'\n"
         f"runpy.run_path({str(installer)!r}, run_name='__main__')"
     )
     found = subprocess.run(
