@@ -4,18 +4,19 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+
+from .config.layers import Layers
 
 CONFIG = Path(__file__).with_name("gunicorn.conf.py")
 
 
-def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) -> None:
+def serve(listener: socket.socket, layers: Layers) -> None:
     """Become gunicorn; it serves until SIGTERM or Ctrl-C.
 
     Args:
         listener: A bound TCP or Unix socket.
-        config: The settings for `create_app`; literals only.
-        json_lines: Whether gunicorn's own lines are JSON.
+        layers: The settings. Each worker loads them again, at each reload, from what
+            `create_app` is given here.
 
     """
     listener.set_inheritable(True)
@@ -27,8 +28,8 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
         command[0] = str(Path(sys.argv[0]).with_name("python3"))
     else:
         command += ["--bind", f"fd://{listener.fileno()}"]
-    if not json_lines:
+    if layers.config["LOG_FORMAT"] != "json":
         command += ["--logger-class", "gunicorn.glogging.Logger"]
     # gunicorn calls the factory itself, with literals: no variable carries them.
-    command += [f"{__package__}:create_app({config!r})"]
+    command += [f"{__package__}:create_app({layers.given!r})"]
     os.execv(command[0], command)  # noqa: S606 - a shell is not wanted

@@ -12,6 +12,7 @@ from flask import Flask
 from waitress.server import create_server
 
 from . import create_app, lines
+from .config.layers import Layers
 
 LOG = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ LOG = logging.getLogger(__name__)
 THREADS = 8
 
 
-def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) -> None:
+def serve(listener: socket.socket, layers: Layers) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish in-flight requests, but no long ones.
 
     Behind nginx, SIGHUP finishes them, too, and restarts the program: with the
@@ -28,15 +29,14 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
 
     Args:
         listener: A bound TCP or Unix socket.
-        config: The settings for `create_app`.
-        json_lines: Whether what is printed becomes log records in JSON.
+        layers: The settings.
 
     """
-    if json_lines:
+    if layers.config["LOG_FORMAT"] == "json":
         lines.capture()
     behind_nginx = listener.family == socket.AF_UNIX
     channels: dict[int, Any] = {}
-    app = create_app(config)
+    app = create_app(layers)
     server: Any = create_server(
         app,
         map=channels,

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from {{ cookiecutter.__package }} import lines, server
+from {{ cookiecutter.__package }}.config import load_layers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 
-CONFIG = {"TESTING": True}
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -94,7 +94,7 @@ def test_it_finishes_requests_and_behind_nginx_restarts(
     if family == socket.AF_UNIX:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])  # as after a restart
     with socket.socket(family) as listener:
-        server.serve(listener, CONFIG, json_lines=False)
+        server.serve(listener, load_layers("testing"))
         channels = waitress.given.pop("map")
         assert waitress.given == {
             "sockets": [listener],
@@ -120,18 +120,19 @@ def test_it_finishes_requests_and_behind_nginx_restarts(
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
 
 
-@pytest.mark.parametrize("json_lines", [True, False])
+@pytest.mark.parametrize(("log_format", "times"), [("json", 1), ("text", 0)])
 def test_it_captures_output_if_lines_are_json(
-    json_lines: bool,  # noqa: FBT001
-    monkeypatch: pytest.MonkeyPatch,
+    log_format: str, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before anything else is written."""
     captured: list[bool] = []
     monkeypatch.setattr(lines, "capture", lambda: captured.append(True))
     monkeypatch.setattr(server, "create_server", Waitress(signal.SIGTERM).create)
     with socket.socket() as listener:
-        server.serve(listener, CONFIG, json_lines=json_lines)
-    assert captured == [True] * json_lines
+        server.serve(
+            listener, load_layers({"ENV": "testing", "LOG_FORMAT": log_format})
+        )
+    assert captured == [True] * times
 
 
 def test_a_restart_keeps_the_socket_and_holds_the_next_one_back(

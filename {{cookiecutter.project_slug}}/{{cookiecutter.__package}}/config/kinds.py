@@ -8,10 +8,9 @@ import json
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv6Address
-from typing import Any
+from typing import Any, NamedTuple
 
 # Flask adds durations to the date of today, which fails for very long ones.
 CENTURY = 100 * 365 * 24 * 60 * 60
@@ -27,8 +26,7 @@ TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 URL_PATH = re.compile(r"/(?!/)[^\x00-\x20\x7f]*")
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """A type of setting.
 
     Attributes:
