@@ -82,4 +82,5 @@ def test_the_command_becomes_the_server_before_it_imports_flask(
     if project.answers["wsgi_server"] == "waitress":
         code = code.replace("__main__", "config")
     key = {f"{project.prefix}SECRET_KEY": "of this test, and long enough"}
-    project.run(PYTHON, "-c", code, PYTHONPATH=str(project.path), **key)
+    path = str(project.path)
+    project.run(PYTHON, "-c", code, timeout=60, PYTHONPATH=path, **key)
