@@ -101,6 +101,21 @@ def test_loaded_settings_are_not_loaded_again(
     assert layers.given == {"ENV": "testing", "CFG": path, "GREETING": "hi"}
 
 
+def test_threads_that_the_server_does_not_have_get_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A reload cannot change their number; everything else takes the server's."""
+    monkeypatch.setenv(f"{PREFIX}_THREADS", "4")
+    assert load_layers("testing").warnings == []
+    layers = load_layers({"ENV": "testing", "THREADS": 8})
+    assert layers.config["THREADS"] == 8
+    [warning] = layers.warnings
+    assert warning == (
+        f"THREADS (variable {PREFIX}_THREADS): 4 has no effect until the server is "
+        "restarted; it was started with 8"
+    )
+
+
 @pytest.mark.parametrize("text", [None, "", "0", "1", "False", "no", "true", "NO"])
 def test_flask_debug_means_what_it_means_to_flask(
     text: str | None, monkeypatch: pytest.MonkeyPatch

@@ -20,6 +20,8 @@ def serve(listener: socket.socket, layers: Layers) -> None:
 
     """
     listener.set_inheritable(True)
+    threads = layers.config["THREADS"]
+    layers.give({"THREADS": threads})  # a reload changes neither
     command = [sys.executable, "-m", "gunicorn", "--config", str(CONFIG)]
     if listener.family == socket.AF_UNIX:
         # gunicorn takes this socket from systemd itself. The interpreter is the
@@ -28,6 +30,9 @@ def serve(listener: socket.socket, layers: Layers) -> None:
         command[0] = str(Path(sys.argv[0]).with_name("python3"))
     else:
         command += ["--bind", f"fd://{listener.fileno()}"]
+    # A worker takes no more than it works on. The rest waits in the kernel's queue,
+    # where a restart does not lose it.
+    command += ["--threads", str(threads), "--worker-connections", str(threads)]
     if layers.config["LOG_FORMAT"] != "json":
         command += ["--logger-class", "gunicorn.glogging.Logger"]
     # gunicorn calls the factory itself, with literals: no variable carries them.

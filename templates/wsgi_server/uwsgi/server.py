@@ -75,7 +75,9 @@ def serve(listener: socket.socket, layers: Layers) -> None:
     output = os.dup(1) if layers.config["LOG_FORMAT"] == "json" else None
     run = f"import runpy; runpy.run_path({str(MAIN)!r})['main']({output})"
     command = [sys.executable, "-c", run]
-    command += ["--ini", str(CONFIG)]
+    threads = layers.config["THREADS"]
+    layers.give({"THREADS": threads})  # a reload changes neither
+    command += ["--ini", str(CONFIG), "--threads", str(threads)]
     load = LOAD
     if output is None:
         os.dup2(1, 2)  # it writes all logs to standard error, the application's, too

@@ -14,7 +14,7 @@ import pytest
 from {{ cookiecutter.__package }} import lines, server
 from {{ cookiecutter.__package }}.config import load_layers
 
-TEXT = load_layers({"ENV": "testing", "LOG_FORMAT": "text"})
+TEXT = load_layers({"ENV": "testing", "LOG_FORMAT": "text", "THREADS": 5})
 JSON = load_layers({"ENV": "testing", "LOG_FORMAT": "json"})
 
 
@@ -76,6 +76,7 @@ def test_alone_it_speaks_http_and_believes_no_header(
     assert started.program == sys.executable
     assert started.words[:3] == [sys.executable, "-c", run]
     assert started.words[3:5] == ["--ini", str(server.CONFIG)]
+    assert started.values("--threads") == ["5"]
     assert started.values("--http-socket") == [f"fd://{tcp.fileno()}"]
     assert started.values("--socket") == started.values("--logger") == []
     assert started.values("--binary-path") == [sys.executable]

@@ -71,8 +71,8 @@ def _own_signals() -> Generator[None]:
     [
         (socket.AF_INET, signal.SIGTERM, 1000),
         (socket.AF_INET, signal.SIGINT, 1000),
-        (socket.AF_UNIX, signal.SIGTERM, 2 * server.THREADS + 2),
-        (socket.AF_UNIX, signal.SIGHUP, 2 * server.THREADS + 2),
+        (socket.AF_UNIX, signal.SIGTERM, 2 * 5 + 2),
+        (socket.AF_UNIX, signal.SIGHUP, 2 * 5 + 2),
     ],
 )
 def test_it_finishes_requests_and_behind_nginx_restarts(
@@ -94,11 +94,11 @@ def test_it_finishes_requests_and_behind_nginx_restarts(
     if family == socket.AF_UNIX:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])  # as after a restart
     with socket.socket(family) as listener:
-        server.serve(listener, load_layers("testing"))
+        server.serve(listener, load_layers({"ENV": "testing", "THREADS": 5}))
         channels = waitress.given.pop("map")
         assert waitress.given == {
             "sockets": [listener],
-            "threads": server.THREADS,
+            "threads": 5,
             "connection_limit": limit,
             "backlog": 4096,
             "clear_untrusted_proxy_headers": False,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
@@ -109,6 +109,7 @@ def load_layers(source: Named = None) -> Layers:
         if variable.startswith(f"{PREFIX}_"):
             name = variable.removeprefix(f"{PREFIX}_")
             layers.add_texts(f"variable {variable}", {name: text})
+    layers.warnings += warn_of_threads(layers, given)
     layers.give(given)
     layers.config.update(ENV=environment, CFG=path and str(path))
 
@@ -119,6 +120,21 @@ def load_layers(source: Named = None) -> Layers:
     if layers.problems:
         raise ConfigError("; ".join(layers.problems + layers.warnings))
     return layers
+
+
+def warn_of_threads(layers: Layers, given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a warning if THREADS has changed since the server was started.
+
+    gunicorn and uWSGI give the application the number that they were started with, so
+    that nothing else takes another one, and a reload does not change it.
+    """
+    wanted = layers.config.get("THREADS")
+    if given.get("THREADS", wanted) != wanted:
+        layer = layers.origin["THREADS"]
+        yield (
+            f"THREADS ({layer}): {wanted} has no effect until the server is restarted; "
+            f"it was started with {given['THREADS']}"
+        )
 
 
 def get_debug_flag() -> bool:

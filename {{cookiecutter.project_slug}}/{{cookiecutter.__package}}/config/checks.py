@@ -19,6 +19,7 @@ from .kinds import (
     SECRETS,
     SERVER_NAME,
     SWITCH,
+    THREADS,
     Kind,
     duration,
     one_of,
@@ -70,6 +71,7 @@ OWN = {
     "LOG_FORMAT": one_of("text", "json"),
     "LOG_LEVEL": one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "PROXY_HOPS": COUNT,
+    "THREADS": THREADS,
 }
 SETTINGS = FLASK | OWN
 
