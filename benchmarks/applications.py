@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.projects import bake
+from tests.projects import Project, bake
 
 from .measure import run, seconds_of
 
@@ -69,7 +69,11 @@ def bare(directory: Path) -> Application:
 
 def rendered(directory: Path, **answers: str) -> Application:
     """Make a rendered project; in production, where it is to be fast."""
-    project = bake(directory, answers)
+    return of(bake(directory, answers))
+
+
+def of(project: Project) -> Application:
+    """Return the application of a project, in production."""
     env = {f"{project.prefix}SECRET_KEY": "only-for-measuring-0123456789abcdef"}
     return Application(project.path, project.package, env).compile()
 

@@ -45,7 +45,7 @@ BARE = {
 
 # How the settings of the servers name their processes and threads.
 PROCESSES = re.compile(r"^((?:processes|workers) = )(\d+)$", re.MULTILINE)
-THREADS = re.compile(r"^(threads = )(\d+)$", re.MULTILINE | re.IGNORECASE)
+THREADS = re.compile(r"^(THREADS = )(\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,8 @@ def counts(project: Project) -> tuple[int, int]:
 def settings_of(project: Project) -> list[Path]:
     """Return the files that may hold the settings of the server."""
     package = project.path / project.package
-    return [package / "server.py", *package.glob("*.conf.py"), *package.glob("*.ini")]
+    patterns = ("server.py", "*.conf.py", "*.ini", "config/default.cfg")
+    return [path for pattern in patterns for path in package.glob(pattern)]
 
 
 @contextlib.contextmanager

@@ -1,49 +1,110 @@
-"""Start: from nothing to an application, in a fresh interpreter."""
+"""Start: from the command to the first answer, on each server."""
 
+import http
+import http.client
+import os
 import re
+import signal
 import statistics
-import sys
+import subprocess
+import time
 from functools import partial
+from typing import TYPE_CHECKING
 
-from tests.projects import LAYOUTS
+from tests.e2e import plain
+from tests.projects import PYTHON, SERVERS, Project, bake, clean_environment
 
-from .applications import Application, bare, rendered
+from .applications import Application, bare, of
 from .measure import Bar, Plan, Report, Spread, in_turn, ratio, table
+from .serving import BARE, counts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TARGET = 1.15
-BASELINE = "bare Flask with one view"
+LONGEST = 30  # seconds until a server has to answer
+# What the installed command is, which lies beside the interpreter.
+COMMAND = "import sys; from {0}.__main__ import main; sys.argv[0] = '{1}'; main()"
 IMPORT = re.compile(r"^import time: +(\d+) \| +\d+ \| +(\S+)$", re.MULTILINE)
 FACTORY = "create_app"
 LEAST = 0.1  # milliseconds; what takes less has no line of its own
 
 
 def measure(plan: Plan) -> Report:
-    """Start a project of each layout, and bare Flask, in turn."""
+    """Start a project on each server, and bare Flask on the same, in turn."""
     room = plan.room("start")
-    applications = {BASELINE: bare(room / "bare")}
-    for layout in LAYOUTS:
-        applications[f"a project with its settings in `{layout}`"] = rendered(
-            room / layout, config_layout=layout
-        )
-    samples = in_turn(
-        plan.times(9),
-        {n: partial(start, a, plan.times(5)) for n, a in applications.items()},
+    least = bare(room / "bare")
+    projects = {s: bake(room / s, {"wsgi_server": s}) for s in SERVERS}
+    cases: dict[tuple[str, str], Callable[[], float]] = {}
+    for server, project in projects.items():
+        application = of(project).compile()
+        cases[server, "bare"] = partial(start, least, bare_command(server, project))
+        cases[server, "project"] = partial(start, application, command_of(project))
+    samples = in_turn(plan.times(25), cases)
+    report = Report(
+        "Time from the command to the first answer, as a multiple of bare Flask"
     )
-    report = Report(f"Time to start, as a multiple of {BASELINE}")
     rows = []
-    for name, seconds in samples.items():
-        spread = ratio(seconds, samples[BASELINE])
-        report.bars.append(Bar(name, spread, None if name == BASELINE else TARGET))
-        time = f"{Spread.of(seconds).median * 1e3:.1f} ms"
-        rows.append({"what": name, "time": time, "ratio": str(spread)})
-    bare_one, first, *_ = applications.values()
-    report.text = f"{table(rows)}\n{what_for(bare_one, first, plan.times(9))}"
+    for server in SERVERS:
+        pair = samples[server, "bare"], samples[server, "project"]
+        spread = ratio(pair[1], pair[0])
+        report.bars.append(Bar(server, spread, TARGET))
+        before, after = (f"{Spread.of(s).median * 1e3:.0f} ms" for s in pair)
+        row = {"server": server, "bare Flask": before, "project": after}
+        rows.append({**row, "ratio": str(spread)})
+    first = of(projects[SERVERS[0]])
+    report.text = f"{table(rows)}\n{what_for(least, first, plan.times(9))}"
     return report
 
 
-def start(application: Application, runs: int) -> float:
-    """Return how many seconds it takes to start."""
-    return application.seconds(sys.executable, "-c", program(application), runs=runs)
+def bare_command(server: str, project: Project) -> list[str]:
+    """Return the command of bare Flask, with as many processes and threads."""
+    processes, threads = counts(project)
+    line = BARE[server].format(port="{port}", processes=processes, threads=threads)
+    name, *arguments = line.split()
+    return [str(PYTHON.with_name(name)), *arguments]
+
+
+def command_of(project: Project) -> list[str]:
+    """Return the command of a project."""
+    code = COMMAND.format(project.package, PYTHON.with_name(project.slug))
+    return [str(PYTHON), "-c", code, "--port={port}"]
+
+
+def start(application: Application, command: list[str]) -> float:
+    """Return how many seconds pass until it has answered a request."""
+    (port,) = plain.free_ports(1)
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [word.replace("{port}", str(port)) for word in command],
+        cwd=application.directory,
+        env={**clean_environment(), **application.environment},
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        while not answers(port):
+            assert process.poll() is None, command
+            assert time.perf_counter() - began < LONGEST, command
+            time.sleep(0.001)
+        return time.perf_counter() - began
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)  # the workers, too
+        process.wait()
+        time.sleep(0.1)  # until the workers have ended
+
+
+def answers(port: int) -> bool:
+    """Tell whether the health check responds; wait for that once it listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LONGEST)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except ConnectionError:
+        return False
+    finally:
+        connection.close()
 
 
 def program(application: Application, then: str = "create_app()") -> str:
@@ -68,7 +129,7 @@ def what_for(before: Application, after: Application, rounds: int) -> str:
 
 def parts(application: Application) -> dict[str, float]:
     """Return the milliseconds of each module, by -X importtime, and of the factory."""
-    code = "import time; t = time.perf_counter(); create_app(); "
+    code = "create_app(); import time; t = time.perf_counter(); create_app(); "
     code += "print(time.perf_counter() - t)"
     result = application.python("-X", "importtime", "-c", program(application, code))
     found = {name: int(own) / 1e3 for own, name in IMPORT.findall(result.stderr)}

@@ -46,6 +46,7 @@ TESTS = {
     "config/kinds.py": "settings config main check",
     "config/layers.py": "settings config dotenv",
     "config/layout.py": "settings config dotenv factory",
+    "config/mask.py": "settings config",
     "config/policy.py": "csp settings",
     "config/settings.py": "settings config",
     "config/show.py": "settings config",

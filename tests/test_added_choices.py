@@ -27,6 +27,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from . import create_app, lines
+from .config.layers import Layers
 
 LOG = logging.getLogger(__name__)
 
@@ -49,16 +50,16 @@ class Server(WSGIServer):
         return connection, address or ("", 0)
 
 
-def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) -> None:
+def serve(listener: socket.socket, layers: Layers) -> None:
     """Serve until SIGTERM or Ctrl-C; behind nginx, SIGHUP restarts the program."""
-    if json_lines:
+    if layers.config["LOG_FORMAT"] == "json":
         lines.capture()
     server = Server(("", 0), Handler, bind_and_activate=False)
     server.socket.close()
     server.socket = listener
     server.server_name, server.server_port = "localhost", 0
     server.setup_environ()
-    server.set_app(create_app(config))
+    server.set_app(create_app(layers))
     received: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:

@@ -1,7 +1,6 @@
 """Projects with a database: every product of server, layout and database."""
 
 import itertools
-import re
 import shutil
 from pathlib import Path
 
@@ -73,21 +72,3 @@ def test_all_its_tests_pass(database: str, bake: Bake, tmp_path: Path) -> None:
     shutil.copytree(project.path, copy.path)
     command = (PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert "skipped" not in copy.run(*command, PYTHONPATH=str(copy.path)).stdout
-
-
-@pytest.mark.parametrize("server", SERVERS)
-def test_the_pool_has_a_connection_for_each_thread(server: str, bake: Bake) -> None:
-    """No request waits for one, and none is too many."""
-    for database in DATABASES:
-        project = bake(wsgi_server=server, database=database)
-        package = project.path / project.package
-        (pool,) = re.findall(
-            r"^POOL = (\d+)", (package / "engine.py").read_text(), re.MULTILINE
-        )
-        files = [
-            path.read_text() for path in package.glob("[gsu]*.*") if path.is_file()
-        ]
-        threads = re.findall(
-            r"^(?:threads|THREADS) = (\d+)", "\n".join(files), re.MULTILINE
-        )
-        assert threads == [pool]

@@ -62,7 +62,7 @@ def test_the_guide_to_remove_works(
     text = factory.read_text().replace(f"    {part}.init_app(app)\n", "")
     text = re.sub(rf"(import .*?)\b{part}(, |\n)", r"\1\2", text) if part else text
     text = text.replace(", , ", ", ").replace("import , ", "import ")
-    text = text.replace(", \n", "\n").replace(f"    {part},\n", "")
+    text = text.replace(", \n", "\n").replace(f"        {part},\n", "")
     factory.write_text(text)
     copy.run(PYTHON, "-m", "ruff", "check", "--no-cache")
     slow = "not test_main and not test_settings"

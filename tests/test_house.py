@@ -1,11 +1,20 @@
-"""The rendered package and the installer are built as they are drawn."""
+"""The package and the installer are built as they are drawn; the command is light."""
 
 import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.projects import ROOT, Project
+from tests.projects import PYTHON, ROOT, Project
+
+# What the command does until it becomes the server.
+START = """
+import sys
+from {package}.__main__ import load_layers
+load_layers()
+heavy = ("flask", "jinja2", "werkzeug", "sqlalchemy")
+assert not (found := [name for name in heavy if name in sys.modules]), found
+"""
 
 
 def storeys(drawing: str) -> dict[str, int]:
@@ -63,3 +72,15 @@ def test_imports_of_the_installer_point_downwards(project: Project) -> None:
     for name, path in modules.items():
         for target in imports(package, path.relative_to(package)):
             assert lines[name] < lines[target], f"{name} imports {target}"
+
+
+def test_the_command_becomes_the_server_before_it_imports_flask(
+    project: Project,
+) -> None:
+    """With the settings loaded; waitress runs in the command's own process."""
+    code = START.format(package=project.package)
+    if project.answers["wsgi_server"] == "waitress":
+        code = code.replace("__main__", "config")
+    key = {f"{project.prefix}SECRET_KEY": "of this test, and long enough"}
+    path = str(project.path)
+    project.run(PYTHON, "-c", code, timeout=60, PYTHONPATH=path, **key)

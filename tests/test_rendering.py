@@ -35,7 +35,8 @@ PKG/__init__.py PKG/__main__.py PKG/check.py PKG/csp.py PKG/errors.py PKG/header
 PKG/health.py PKG/lines.py PKG/log.py PKG/pages.py PKG/py.typed PKG/proxy.py
 PKG/server.py PKG/streams.py PKG/wsgi.py
 PKG/config/__init__.py PKG/config/checks.py PKG/config/kinds.py
-PKG/config/layers.py PKG/config/layout.py PKG/config/policy.py PKG/config/show.py
+PKG/config/layers.py PKG/config/layout.py PKG/config/mask.py PKG/config/policy.py
+PKG/config/show.py
 PKG/static/icon.svg PKG/static/style.css
 PKG/templates/base.html PKG/templates/description.html PKG/templates/error.html
 PKG/templates/home.html PKG/templates/name.html

@@ -2,6 +2,8 @@
 
 import re
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -336,3 +338,39 @@ def test_the_largest_body_has_one_place(service: Service) -> None:
         service.upgrade()
         service.systemctl("restart")
     assert client.request("POST", "/trial/echo", body).status == 413
+
+
+def test_the_threads_have_one_place(service: Service) -> None:
+    """The settings of the machine; the server follows at the next restart."""
+    slug, client = service.project.slug, service.client
+    settings = f"/etc/{slug}/settings.cfg"
+    before = service.machine.read(settings)
+
+    def seconds() -> float:
+        """Return how long 16 requests of half a second take."""
+        began = time.monotonic()
+        with ThreadPoolExecutor(16) as pool:
+            paths = [f"/trial/body/{n}?delay=0.5" for n in range(16)]
+            answers = list(pool.map(client.get, paths))
+        assert {answer.status for answer in answers} == {200}
+        return time.monotonic() - began
+
+    try:
+        for wrong in ("0", "-1", "'many'", "10**6"):
+            service.machine.write(settings, f"{before}THREADS = {wrong}\n")
+            service.systemctl("reload", check=False)
+            line = f"THREADS (file {settings}): must be an integer from 1 to 100, not "
+            assert line in service.journal("--lines=5")
+        service.machine.write(settings, f"{before}THREADS = 1\n")
+        service.systemctl("reload")
+        if service.project.answers["wsgi_server"] != "waitress":
+            assert client.get("/healthz").status == 200
+            line = f"THREADS (file {settings}): 1 has no effect until the server is"
+            eventually(lambda: line in service.journal("--lines=50"))
+            assert seconds() < 3
+        service.systemctl("restart")
+        assert seconds() > 3.5
+    finally:
+        service.machine.write(settings, before)
+        service.systemctl("restart")
+    assert seconds() < 3

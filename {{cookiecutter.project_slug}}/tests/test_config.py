@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flask import Flask
+from flask import Flask, helpers
 from flask.sessions import SecureCookieSessionInterface
 from flask.testing import FlaskCliRunner
 from itsdangerous import URLSafeTimedSerializer
@@ -16,7 +16,9 @@ from {{ cookiecutter.__package }}.config import (
     ENVIRONMENTS,
     PREFIX,
     ConfigError,
+    get_debug_flag,
     layout,
+    load_layers,
 )
 
 Write = Callable[..., Path]
@@ -81,6 +83,47 @@ def test_a_path_is_a_settings_file_relative_to_the_working_directory(
     monkeypatch.setenv(f"{PREFIX}_ENV", "testing")
     name = settings_file(GREETING="hello").name
     assert create_app(kind(name)).config["GREETING"] == "hello"
+
+
+def test_loaded_settings_are_not_loaded_again(
+    monkeypatch: pytest.MonkeyPatch, settings_file: Write
+) -> None:
+    """The command loads them; a server in the same process takes them."""
+    path = settings_file(GREETING="hello")
+    layers = load_layers({"ENV": "testing", "CFG": path})
+    layers.give({"GREETING": "hi"})
+    path.unlink()
+    monkeypatch.setenv(f"{PREFIX}_GREETING", "later")
+    app = create_app(layers)
+    assert app.config["GREETING"] == "hi"
+    assert app.extensions["config_layers"]["GREETING"] == "create_app"
+    assert app.extensions["config_layers"]["SERVER_NAME"] == "Flask"
+    assert layers.given == {"ENV": "testing", "CFG": path, "GREETING": "hi"}
+
+
+def test_threads_that_the_server_does_not_have_get_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A reload cannot change their number; everything else takes the server's."""
+    monkeypatch.setenv(f"{PREFIX}_THREADS", "4")
+    assert load_layers("testing").warnings == []
+    layers = load_layers({"ENV": "testing", "THREADS": 8})
+    assert layers.config["THREADS"] == 8
+    [warning] = layers.warnings
+    assert warning == (
+        f"THREADS (variable {PREFIX}_THREADS): 4 has no effect until the server is "
+        "restarted; it was started with 8"
+    )
+
+
+@pytest.mark.parametrize("text", [None, "", "0", "1", "False", "no", "true", "NO"])
+def test_flask_debug_means_what_it_means_to_flask(
+    text: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read without Flask, which is slow to import."""
+    if text is not None:
+        monkeypatch.setenv("FLASK_DEBUG", text)
+    assert get_debug_flag() is helpers.get_debug_flag()
 
 
 def test_variables_reach_into_tables(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from flask import Flask
 
 from {{ cookiecutter.__package }}.config import layout
+from {{ cookiecutter.__package }}.config.kinds import MOST_THREADS
 from {{ cookiecutter.__package }}.headers import HEADERS
 from {{ cookiecutter.__package }}.proxy import LONGEST_WAIT, VALID_ID
-from {{ cookiecutter.__package }}.streams import LONG_PATHS, LONG_REQUESTS
+from {{ cookiecutter.__package }}.streams import LONG_PATHS
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -62,14 +63,18 @@ def server_files(app: Flask) -> str:
     return "\n".join(read(path) for path in paths if path.exists())
 
 
-def at_once(app: Flask) -> int:
-    """Return how many requests are handled at the same time."""
+def processes(app: Flask) -> int:
+    """Return how many processes the server has."""
     numbers = re.findall(
-        r"^(?:workers|processes|threads) = (\d+)$",
-        server_files(app),
-        re.IGNORECASE | re.MULTILINE,
+        r"^(?:workers|processes) = (\d+)$", server_files(app), re.MULTILINE
     )
     return math.prod(map(int, numbers))
+
+
+def at_once(app: Flask) -> int:
+    """Return how many requests are handled at the same time."""
+    has_threads = '"THREADS"' in server_files(app)
+    return processes(app) * (app.config["THREADS"] if has_threads else 1)
 
 
 def test_nginx_connects_to_the_socket_of_systemd() -> None:
@@ -160,7 +165,7 @@ def test_the_unit_leaves_room_for_all_threads(app: Flask) -> None:
     """With those of a reload, when old and new processes overlap."""
     requests = at_once(app)
     [tasks] = values(SERVICE, "TasksMax")
-    assert 2 * requests < int(tasks) <= max(128, 64 * requests)
+    assert 2 * processes(app) * MOST_THREADS < int(tasks) <= 8 * MOST_THREADS
     number = "one request" if requests == 1 else f"{requests} requests"
     text = " ".join(read(DEPLOY / "README.md").split())
     assert f"The service handles {number} at a time" in text
@@ -297,13 +302,6 @@ def test_nginx_waits_for_long_requests(production: Flask) -> None:
     paths = [block.split()[1] for block in re.findall(LONG, WHOLE)]
     prefix = prefix_of(production)
     assert sorted(paths) == sorted(f"{prefix}{path}" for path in LONG_PATHS)
-
-
-def test_long_requests_leave_threads_to_others(app: Flask) -> None:
-    """Half of those that one process of the server has, if it has a number of them."""
-    text = server_files(app)
-    threads = re.findall(r"^(?:threads|THREADS) = (\d+)", text, re.MULTILINE)
-    assert {int(number) for number in threads} <= {2 * LONG_REQUESTS}
 
 
 def test_the_application_accepts_the_ids_that_nginx_accepts() -> None:

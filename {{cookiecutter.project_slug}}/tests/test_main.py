@@ -18,9 +18,10 @@ import pytest
 from click import Abort
 from flask import Flask
 
-from {{ cookiecutter.__package }} import __main__, create_app, server
+from {{ cookiecutter.__package }} import __main__, check, create_app, server
 from {{ cookiecutter.__package }}.__main__ import main
-from {{ cookiecutter.__package }}.config import PREFIX
+from {{ cookiecutter.__package }}.config import PREFIX, load_layers
+from {{ cookiecutter.__package }}.config.layers import Layers
 
 COMMAND = [sys.executable, "-m", create_app.__module__]
 
@@ -181,14 +182,15 @@ def test_only_nginx_is_trusted_on_a_socket_of_systemd(
     """Any client can connect to a TCP socket."""
     served: list[object] = []
 
-    def serve(*given: object, **options: object) -> None:
-        served.extend([*given, options])
+    def serve(listener: socket.socket, layers: Layers) -> None:
+        served.extend([listener, layers.given])
+        assert layers.config["PROXY_HOPS"] == more.get("PROXY_HOPS", 0)
 
     monkeypatch.setattr(server, "serve", serve)
     with socket.socket(family) as listener:
         monkeypatch.setattr(__main__, "listener_of_systemd", lambda: listener)
         main(["--env", "testing"])
-        assert served == [listener, {"ENV": "testing", **more}, {"json_lines": False}]
+        assert served == [listener, {"ENV": "testing", **more}]
 
 
 def test_an_abort_ends_it_with_the_code_of_ctrl_c(
@@ -209,7 +211,7 @@ def test_check_says_whether_it_would_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It serves nothing: `systemctl reload` runs this before it reloads."""
-    monkeypatch.setattr(__main__, "faults", lambda *_: [])
+    monkeypatch.setattr(check, "faults", lambda *_: [])
     main(["--env", "testing", "--check"])
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{__main__.NAME}: would start (MAX_CONTENT_LENGTH: ")
@@ -232,7 +234,11 @@ def test_debug_means_development_unless_an_environment_is_named(
 ) -> None:
     """The host and the port reach the development server, too."""
     given: list[object] = []
-    monkeypatch.setattr(__main__, "develop", lambda *all_of: given.extend(all_of))
+
+    def develop(host: str, port: int, layers: Layers) -> None:
+        given.extend([host, port, layers.given])
+
+    monkeypatch.setattr(__main__, "develop", develop)
     named = [] if env == "development" else ["--env", env]
     main(["--debug", "--host", "::1", "--port", "1", *named])
     assert given == ["::1", 1, {"ENV": env}]
@@ -251,7 +257,7 @@ def test_the_development_server_does_not_depend_on_variables_of_flask(
 
     monkeypatch.setattr("werkzeug.serving.run_simple", run_simple)
     monkeypatch.setattr("flask.cli.load_dotenv", pytest.fail)
-    __main__.develop("127.0.0.1", 0, {"ENV": "development"})
+    __main__.develop("127.0.0.1", 0, load_layers("development"))
     assert given["use_debugger"] is True
     assert (given["host"], given["port"]) == ("127.0.0.1", 0)
 
@@ -266,7 +272,7 @@ def test_check_refuses_an_application_that_always_fails(
     def fail() -> None:
         raise RuntimeError
 
-    def create_broken_app(config: dict[str, Any]) -> Flask:
+    def create_broken_app(config: Layers) -> Flask:
         app = create_app(config)
         app.before_request(fail)
         return app

@@ -70,6 +70,7 @@ VALID: dict[str, dict[str, object]] = {
     "PERMANENT_SESSION_LIFETIME": {"3600": 3600},
     "PREFERRED_URL_SCHEME": {"https": "https"},
     "PROXY_HOPS": COUNT,
+    "THREADS": {"1": 1, "100": 100},
     # A string stays a string, even if it looks like another type.
     "SECRET_KEY": {
         text: text
@@ -99,6 +100,7 @@ INVALID: dict[str, list[str]] = {
     "PERMANENT_SESSION_LIFETIME": [*NO_DURATION, "0", "null"],
     "PREFERRED_URL_SCHEME": ["ftp", "", "https://"],
     "PROXY_HOPS": [*NO_COUNT, "two", "null"],
+    "THREADS": [*NO_COUNT, "0", "101", "1000000", "many", "null"],
     "SECRET_KEY_FALLBACKS": NO_SECRETS,
     "SEND_FILE_MAX_AGE_DEFAULT": [*NO_DURATION, "10 minutes"],
     "SERVER_NAME": ["https://a.b", "a b", "", "a/b", "a:b", "a:65536", "[::1"],

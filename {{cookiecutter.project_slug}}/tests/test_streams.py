@@ -7,7 +7,8 @@ import pytest
 from flask import Flask, Response
 from flask.testing import FlaskClient
 
-from {{ cookiecutter.__package }}.streams import LONG_PATHS, LONG_REQUESTS
+from {{ cookiecutter.__package }} import create_app
+from {{ cookiecutter.__package }}.streams import LONG_PATHS
 
 PATH = f"{LONG_PATHS[0]}events"
 HANDSHAKE = {"Upgrade": "websocket", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
@@ -30,10 +31,14 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-def test_the_surplus_is_refused_until_one_ends(client: FlaskClient) -> None:
-    """With the time after which to ask again."""
+@pytest.mark.parametrize("threads", [1, 5, 8])
+def test_the_surplus_is_refused_until_one_ends(threads: int) -> None:
+    """Half of the threads remain, with the time after which to ask again."""
+    app = create_app({"ENV": "testing", "THREADS": threads})
+    app.add_url_rule(PATH, view_func=events)
+    client = app.test_client()
     with ExitStack() as stack:
-        for _ in range(LONG_REQUESTS):
+        for _ in range(threads // 2):
             answer = stack.enter_context(client.get(PATH))
             assert answer.status_code == 200
         refused = client.get(PATH)
@@ -41,7 +46,7 @@ def test_the_surplus_is_refused_until_one_ends(client: FlaskClient) -> None:
         assert refused.headers["Retry-After"] == "5"
         assert client.get("/healthz").status_code == 200
     with client.get(PATH) as answer:
-        assert answer.status_code == 200
+        assert answer.status_code == (200 if threads > 1 else 503)
 
 
 def test_requests_that_fail_are_not_counted(app: Flask, client: FlaskClient) -> None:
@@ -51,7 +56,7 @@ def test_requests_that_fail_are_not_counted(app: Flask, client: FlaskClient) -> 
         raise ZeroDivisionError
 
     app.add_url_rule(f"{LONG_PATHS[0]}fail", view_func=fail)
-    for _ in range(LONG_REQUESTS + 1):
+    for _ in range(app.config["THREADS"]):
         with pytest.raises(ZeroDivisionError):
             client.get(f"{LONG_PATHS[0]}fail")
     with client.get(PATH) as answer:

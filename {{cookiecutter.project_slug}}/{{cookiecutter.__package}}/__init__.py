@@ -1,25 +1,13 @@
 """{{ cookiecutter.project_slug }}: a Flask service, created by `create_app`."""
 
-from flask import Flask
+from __future__ import annotations
 
-{% if cookiecutter.database == 'none' %}
-from . import csp, errors, headers, health, log, pages, proxy, streams
-{% else %}
-from . import (
-    csp,
-    csrf,
-    database,
-    errors,
-    headers,
-    health,
-    log,
-    pages,
-    proxy,
-    streams,
-    topics,
-)
-{% endif %}
-from .config import Source, instance_path, load_config, show
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from .config import Source
 
 __all__ = ["create_app"]
 
@@ -36,6 +24,29 @@ def create_app(config: Source = None) -> Flask:
         ConfigError: The settings are invalid; the message is one line.
 
     """
+    # Imported here, so that the command, which imports this package, becomes the server
+    # without delay. The server imports Flask.
+    from flask import Flask
+
+{% if cookiecutter.database == 'none' %}
+    from . import csp, errors, headers, health, log, pages, proxy, streams
+{% else %}
+    from . import (
+        csp,
+        csrf,
+        database,
+        errors,
+        headers,
+        health,
+        log,
+        pages,
+        proxy,
+        streams,
+        topics,
+    )
+{% endif %}
+    from .config import instance_path, load_config, show
+
     app = Flask(__name__, instance_path=instance_path())
     load_config(app, config)
     log.init_app(app)

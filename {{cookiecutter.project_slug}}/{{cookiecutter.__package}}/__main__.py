@@ -5,16 +5,13 @@ import os
 import signal
 import socket
 import sys
-from typing import Any
 
 import click
-from flask import Flask
-from werkzeug.serving import is_running_from_reloader
 
 from . import create_app, lines, server
-from .check import faults
-from .config import ENVIRONMENTS, PREFIX, load_config
+from .config import ENVIRONMENTS, PREFIX, load_layers
 from .config.kinds import is_host
+from .config.layers import Layers
 from .config.layout import ENDING
 
 NAME = "{{ cookiecutter.project_slug }}"
@@ -60,38 +57,48 @@ def command(  # noqa: PLR0913 - an argument for each option
     if debug and env is None:
         env = "development"
     given = {"ENV": env, "CFG": settings}
-    config: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-    # Find mistakes before anything starts.
-    loaded = Flask(str(__package__))
-    load_config(loaded, config)
-    json_lines = loaded.config["LOG_FORMAT"] == "json"
-    if debug and loaded.config["ENV"] == "production":
+    # Find mistakes before anything starts, and before Flask is imported.
+    layers = load_layers({k: v for k, v in given.items() if v is not None})
+    config = layers.config
+    if debug and config["ENV"] == "production":
         message = "--debug: must not be used with the environment production"
         raise click.UsageError(message)
     if check:
-        if found := faults(lambda: create_app(config), nginx):
-            raise click.ClickException("\n".join(found))
-        body = loaded.config["MAX_CONTENT_LENGTH"]
-        # `deploy/install` reads the number, and sets it in nginx.
-        report(logging.INFO, f"would start (MAX_CONTENT_LENGTH: {body})")
+        find_faults(layers, nginx)
     elif debug:
-        develop(host, port, config)
+        develop(host, port, layers)
     elif listener := listener_of_systemd():
         if listener.family == socket.AF_UNIX:
             # Only nginx can connect to it, so what it forwards can be trusted.
-            check_hops(loaded.config["PROXY_HOPS"])
-            config["PROXY_HOPS"] = 1
-        server.serve(listener, config, json_lines=json_lines)
+            check_hops(config["PROXY_HOPS"])
+            layers.give({"PROXY_HOPS": 1})
+        server.serve(listener, layers)
     else:
         listener = listen(host, port)
         url = url_of(listener)
-        if (hosts := loaded.config["TRUSTED_HOSTS"]) is not None:
+        if (hosts := config.get("TRUSTED_HOSTS")) is not None:
             # The address that is printed answers, and so does the name that was given.
             printed = url.removeprefix("http://").rpartition(":")[0]
             names = printed, host.lower().rstrip(".")
-            config["TRUSTED_HOSTS"] = [*hosts, *filter(is_host, names)]
+            layers.give({"TRUSTED_HOSTS": [*hosts, *filter(is_host, names)]})
         click.echo(f"{NAME} listens on {url} (stop it with Ctrl-C)", err=True)
-        server.serve(listener, config, json_lines=json_lines)
+        server.serve(listener, layers)
+
+
+def find_faults(layers: Layers, nginx: str | None) -> None:
+    """Make requests of an application that is not served (check.py).
+
+    Raises:
+        click.ClickException: They have shown faults, a line for each.
+
+    """
+    from .check import faults
+
+    if found := faults(lambda: create_app(layers), nginx):
+        raise click.ClickException("\n".join(found))
+    # `deploy/install` reads the number, and sets it in nginx.
+    body = layers.config.get("MAX_CONTENT_LENGTH")
+    report(logging.INFO, f"would start (MAX_CONTENT_LENGTH: {body})")
 
 
 def check_hops(hops: int) -> None:
@@ -136,8 +143,10 @@ def listen(host: str, port: int) -> socket.socket:
         raise click.ClickException(message) from error
 
 
-def develop(host: str, port: int, config: dict[str, Any]) -> None:
+def develop(host: str, port: int, layers: Layers) -> None:
     """Serve with Flask's development server, its reloader and its debugger."""
+    from werkzeug.serving import is_running_from_reloader
+
     if not is_running_from_reloader():
         listen(host, port).close()  # find out whether the server will be able to
     # The reloader is two processes: leave in order, so that neither stays behind.
@@ -145,7 +154,7 @@ def develop(host: str, port: int, config: dict[str, Any]) -> None:
     # Flask would put `.env` into the environment (its settings are loaded already), and
     # start nothing with this variable.
     os.environ.pop("FLASK_RUN_FROM_CLI", None)
-    create_app(config).run(host, port, debug=True, load_dotenv=False)
+    create_app(layers).run(host, port, debug=True, load_dotenv=False)
 
 
 def report(level: int, message: str) -> None:

@@ -12,10 +12,6 @@ from werkzeug.wsgi import ClosingIterator
 # `location` for each.
 LONG_PATHS = ("/stream/",)
 
-# How many are open at a time in one process; the others get 503. Half of the server's
-# threads remain for other requests.
-LONG_REQUESTS = 4
-
 # Where gunicorn and the development server give the application the connection, which
 # a WebSocket needs.
 SOCKETS = {"gunicorn.socket", "werkzeug.socket"}
@@ -47,7 +43,10 @@ def is_websocket(environ: WSGIEnvironment) -> bool:
 class LongRequests:
     """WSGI middleware that counts long requests and refuses the surplus.
 
+    Half of the threads of this process remain for other requests.
+
     Attributes:
+        most: How many are open at a time; the others get 503.
         open: The environment of each. server.py does not wait for these when it stops.
 
     """
@@ -56,6 +55,7 @@ class LongRequests:
         """Wrap the current WSGI application of a Flask application."""
         self.flask = app
         self.app = app.wsgi_app
+        self.most: int = app.config["THREADS"] // 2
         self.open: list[WSGIEnvironment] = []
         self.lock = threading.Lock()
 
@@ -69,7 +69,7 @@ class LongRequests:
         if not websocket and not environ["PATH_INFO"].startswith(LONG_PATHS):
             return self.app(environ, start_response)
         with self.lock:
-            full = len(self.open) >= LONG_REQUESTS
+            full = len(self.open) >= self.most
             if not full:
                 self.open.append(environ)
         if full:

@@ -1,15 +1,15 @@
 """The layout `object`: classes in `settings.py`, and a Python file for settings."""
 
 from pathlib import Path
+from typing import Any
 
-from flask import Config
+from . import settings
 
-HERE = Path(__file__).parent
 ENDING = ".py"
 TEXT = False  # a settings file holds values, not texts
 
 
-def load_default() -> Config:
+def load_default() -> dict[str, Any]:
     """Return the defaults of every environment."""
     return load_class("Default")
 
@@ -17,22 +17,21 @@ def load_default() -> Config:
 def load_environment(name: str) -> dict[str, object]:
     """Return what the environment's class sets on top of the defaults."""
     default = load_default()
-    settings = load_class(name.title())
-    return {k: v for k, v in settings.items() if v is not default.get(k)}
+    changed = load_class(name.title())
+    return {k: v for k, v in changed.items() if v is not default.get(k)}
 
 
-def load_class(name: str) -> Config:
+def load_class(name: str) -> dict[str, Any]:
     """Return the upper-case attributes of a class in `settings.py`."""
-    config = Config(HERE)
-    config.from_object(f"{__package__}.settings.{name}")
-    return config
+    chosen = getattr(settings, name)
+    return {key: getattr(chosen, key) for key in dir(chosen) if key.isupper()}
 
 
-def load_file(path: Path) -> Config:
-    """Return the upper-case names that a file sets."""
-    config = Config(HERE)
-    config.from_pyfile(path)
-    return config
+def load_file(path: Path) -> dict[str, Any]:
+    """Return the upper-case names that a file sets, as `Config.from_pyfile` does."""
+    names: dict[str, Any] = {"__name__": "config", "__file__": str(path)}
+    exec(compile(path.read_bytes(), path, "exec"), names)  # noqa: S102 - settings are code
+    return {name: value for name, value in names.items() if name.isupper()}
 
 
 def find_development_file() -> str | None:

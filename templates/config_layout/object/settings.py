@@ -21,6 +21,10 @@ class Default:
     # -Host. Too high a number lets clients forge their address; nginx is one.
     PROXY_HOPS = 0
 
+    # How many requests each process of the server handles at the same time. Event
+    # streams may take half of them. A change takes effect with a restart.
+    THREADS = 8
+
 {% if cookiecutter.https == 'no' %}
     # Browsers drop a Secure cookie that comes over plain HTTP, and with it the login.
     SESSION_COOKIE_SECURE = False

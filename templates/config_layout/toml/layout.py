@@ -2,28 +2,26 @@
 
 import tomllib
 from pathlib import Path
-
-from flask import Config
+from typing import Any
 
 HERE = Path(__file__).parent
 ENDING = ".toml"
 TEXT = False  # a settings file holds values, not texts
 
 
-def load_default() -> Config:
+def load_default() -> dict[str, Any]:
     """Return the defaults of every environment."""
     return load_environment("default")
 
 
-def load_environment(name: str) -> Config:
+def load_environment(name: str) -> dict[str, Any]:
     """Return what the environment's table sets on top of the defaults."""
-    tables = Config(HERE)
     with (HERE / "settings.toml").open("rb") as file:
-        tables.from_mapping(tomllib.load(file)[name])
-    return tables
+        table = tomllib.load(file)[name]
+    return {key: value for key, value in table.items() if key.isupper()}
 
 
-def load_file(path: Path) -> Config:
+def load_file(path: Path) -> dict[str, Any]:
     """Return the keys that a file sets, outside of any table.
 
     Raises:
@@ -35,7 +33,7 @@ def load_file(path: Path) -> Config:
         if not key.isupper():
             message = f"{key!r}: names must be in capitals, outside of any [table]"
             raise ValueError(message)
-    return Config(HERE, settings)
+    return settings
 
 
 def find_development_file() -> str | None:

@@ -12,8 +12,6 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 CONNECT = 3
 LOCK = 5
 STATEMENT = 20
-# As many connections as a process has threads: no request waits for one.
-POOL = 8
 # Seconds between two attempts to connect.
 PAUSE = 0.1
 # Of all who migrate this database: any number, always the same.
@@ -37,7 +35,7 @@ def make_engine(app: Flask) -> Engine:
         hide_parameters=True,
         max_overflow=0,
         pool_pre_ping=True,
-        pool_size=POOL,
+        pool_size=app.config["THREADS"],  # no request waits for a connection
         pool_timeout=CONNECT,
     )
     event.listen(engine, "do_connect", Connector().connect)

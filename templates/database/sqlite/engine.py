@@ -15,8 +15,6 @@ from .config import ConfigError
 LOCK = 5
 # Seconds that a migration waits for it.
 PATIENCE = 30
-# As many connections as a process has threads: no request waits for one.
-POOL = 8
 # What may not write needs no lock of the database.
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 
@@ -45,7 +43,7 @@ def make_engine(app: Flask) -> Engine:
         connect_args={"timeout": LOCK},
         hide_parameters=True,
         max_overflow=0,
-        pool_size=POOL,
+        pool_size=app.config["THREADS"],  # no request waits for a connection
     )
 
     @event.listens_for(engine, "do_connect")

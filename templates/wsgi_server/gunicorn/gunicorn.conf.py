@@ -12,13 +12,9 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
-# One process a core computes; the threads wait for databases and other services.
+# One process a core computes; its threads wait for databases and other services. The
+# setting THREADS is their number: see server.py.
 workers = 2
-threads = 8
-
-# A worker takes no more than it works on. The rest waits in the kernel's queue,
-# where a restart does not lose it.
-worker_connections = threads
 
 # The length of that queue; when it is full, clients are refused.
 backlog = 4096

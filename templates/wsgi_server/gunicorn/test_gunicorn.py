@@ -1,5 +1,7 @@
 """What gunicorn's processes do with signals, and how gunicorn logs."""
 
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from {{ cookiecutter.__package }} import server
+from {{ cookiecutter.__package }}.config import PREFIX, load_layers
 
 # In a process of its own: the file changes what a fork does.
 START = """
@@ -65,3 +68,26 @@ def test_its_settings_work(script: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", START + script]
     arguments = [str(server.CONFIG), str(tmp_path / "link")]
     subprocess.run([*command, *arguments], check=True, timeout=30)
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_it_gets_the_settings_of_the_application(
+    log_format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many connections as threads; its workers keep to that number in a reload."""
+    executed: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _program, words: executed.append(words))
+    monkeypatch.setenv(f"{PREFIX}_THREADS", "5")
+    with socket.socket() as listener:
+        layers = load_layers({"ENV": "testing", "LOG_FORMAT": log_format})
+        server.serve(listener, layers)
+        assert listener.get_inheritable()
+        bind = f"fd://{listener.fileno()}"
+    (words,) = executed
+    options = {word: words[number + 1] for number, word in enumerate(words[:-1])}
+    assert options["--config"] == str(server.CONFIG)
+    assert options["--bind"] == bind
+    assert options["--threads"] == options["--worker-connections"] == "5"
+    assert ("--logger-class" in options) == (log_format == "text")
+    given = {"ENV": "testing", "LOG_FORMAT": log_format, "THREADS": 5}
+    assert words[-1].endswith(f":create_app({given})")

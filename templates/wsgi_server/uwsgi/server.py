@@ -5,11 +5,11 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
 from . import lines
+from .config.layers import Layers
 
 CONFIG = Path(__file__).with_name("uwsgi.ini")
 MAIN = Path(__file__).with_name("uwsgi_main.py")
@@ -57,13 +57,13 @@ application.wsgi_app = as_http
 """
 
 
-def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) -> None:
+def serve(listener: socket.socket, layers: Layers) -> None:
     """Become uWSGI; it serves until SIGTERM or Ctrl-C.
 
     Args:
         listener: A bound TCP or Unix socket.
-        config: The settings for `create_app`; literals only.
-        json_lines: Whether uWSGI's own lines are JSON.
+        layers: The settings. Each worker loads them again, at each reload, from what
+            `create_app` is given here.
 
     """
     for path in (sys.executable, str(CONFIG)):
@@ -72,10 +72,12 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
     # Without these it would take a socket of systemd a second time.
     os.environ.pop("LISTEN_PID", None)
     os.environ.pop("LISTEN_FDS", None)
-    output = os.dup(1) if json_lines else None
+    output = os.dup(1) if layers.config["LOG_FORMAT"] == "json" else None
     run = f"import runpy; runpy.run_path({str(MAIN)!r})['main']({output})"
     command = [sys.executable, "-c", run]
-    command += ["--ini", str(CONFIG)]
+    threads = layers.config["THREADS"]
+    layers.give({"THREADS": threads})  # a reload changes neither
+    command += ["--ini", str(CONFIG), "--threads", str(threads)]
     load = LOAD
     if output is None:
         os.dup2(1, 2)  # it writes all logs to standard error, the application's, too
@@ -84,7 +86,7 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
         zone = {k: v for k, v in os.environ.items() if k == "TZ"}
         os.environ["TZ"] = "UTC"  # of the times that uWSGI writes
         load += f"output, zone = {output!r}, {zone!r}" + WRITE
-    load += f"config = {config!r}" + CREATE
+    load += f"config = {layers.given!r}" + CREATE
     if listener.family == socket.AF_UNIX:
         # The interpreter is the one beside the command, through the link to the
         # current release: a reload starts the release that is current then.

@@ -12,8 +12,10 @@ import click
 import pytest
 
 from {{ cookiecutter.__package }} import lines, server
+from {{ cookiecutter.__package }}.config import load_layers
 
-CONFIG = {"ENV": "production", "CFG": "settings"}
+TEXT = load_layers({"ENV": "testing", "LOG_FORMAT": "text", "THREADS": 5})
+JSON = load_layers({"ENV": "testing", "LOG_FORMAT": "json"})
 
 
 class Started:
@@ -69,15 +71,16 @@ def test_alone_it_speaks_http_and_believes_no_header(
     started: Started, tcp: socket.socket
 ) -> None:
     """And writes text, the application's to the same place as its own."""
-    server.serve(tcp, CONFIG, json_lines=False)
+    server.serve(tcp, TEXT)
     run = f"import runpy; runpy.run_path({str(server.MAIN)!r})['main'](None)"
     assert started.program == sys.executable
     assert started.words[:3] == [sys.executable, "-c", run]
     assert started.words[3:5] == ["--ini", str(server.CONFIG)]
+    assert started.values("--threads") == ["5"]
     assert started.values("--http-socket") == [f"fd://{tcp.fileno()}"]
     assert started.values("--socket") == started.values("--logger") == []
     assert started.values("--binary-path") == [sys.executable]
-    assert f"config = {CONFIG!r}" in started.loaded
+    assert f"config = {TEXT.given!r}\n" in started.loaded
     assert server.PLAIN in started.loaded
     assert server.WRITE not in started.loaded
     assert tcp.get_inheritable()
@@ -88,7 +91,7 @@ def test_alone_it_speaks_http_and_believes_no_header(
 def test_behind_nginx_it_speaks_its_own_protocol(started: Started) -> None:
     """By the interpreter of the release that is current at each reload."""
     with socket.socket(socket.AF_UNIX) as listener:
-        server.serve(listener, CONFIG, json_lines=False)
+        server.serve(listener, TEXT)
         assert started.values("--socket") == [f"fd://{listener.fileno()}"]
     assert started.values("--http-socket") == []
     assert started.program == started.words[0] == "/srv/x/current/bin/python3"
@@ -107,7 +110,7 @@ def test_its_own_lines_are_json(
 ) -> None:
     """With a level, a priority for the journal, and times in UTC."""
     monkeypatch.setattr(lines, "is_journal", lambda _stream: journal)
-    server.serve(tcp, CONFIG, json_lines=True)
+    server.serve(tcp, JSON)
     output = 71
     assert started.words[2].endswith(f"['main']({output})")
     assert started.values("--safe-fd") == [str(output)]
@@ -145,6 +148,6 @@ def test_a_path_on_which_it_would_crash_is_refused(
             else:
                 patch.setattr(sys, "executable", value)
             with pytest.raises(click.ClickException, match="must be UTF-8") as error:
-                server.serve(tcp, CONFIG, json_lines=False)
+                server.serve(tcp, TEXT)
         assert str(error.value).startswith(r"uWSGI cannot run from '/\udcff': ")
     assert started.words == [""]

@@ -12,15 +12,12 @@ from flask import Flask
 from waitress.server import create_server
 
 from . import create_app, lines
+from .config.layers import Layers
 
 LOG = logging.getLogger(__name__)
 
-# How many requests are worked on at the same time. More help only views that wait
-# for something else, because one interpreter computes one thing at a time.
-THREADS = 8
 
-
-def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) -> None:
+def serve(listener: socket.socket, layers: Layers) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish in-flight requests, but no long ones.
 
     Behind nginx, SIGHUP finishes them, too, and restarts the program: with the
@@ -28,25 +25,25 @@ def serve(listener: socket.socket, config: dict[str, Any], *, json_lines: bool) 
 
     Args:
         listener: A bound TCP or Unix socket.
-        config: The settings for `create_app`.
-        json_lines: Whether what is printed becomes log records in JSON.
+        layers: The settings.
 
     """
-    if json_lines:
+    if layers.config["LOG_FORMAT"] == "json":
         lines.capture()
     behind_nginx = listener.family == socket.AF_UNIX
     channels: dict[int, Any] = {}
-    app = create_app(config)
+    app = create_app(layers)
+    threads = app.config["THREADS"]
     server: Any = create_server(
         app,
         map=channels,
         sockets=[listener],
-        threads=THREADS,
+        threads=threads,
         # Behind nginx each connection is one request, and what cannot be worked on
         # at once waits in the kernel, where a restart does not lose it. A
         # stand-alone server has clients that keep connections without a request.
         # waitress counts two more: the socket it listens on, and one of its own.
-        connection_limit=2 * THREADS + 2 if behind_nginx else 1000,
+        connection_limit=2 * threads + 2 if behind_nginx else 1000,
         # waitress listens again with its own backlog of 1024; a full one refuses.
         backlog=4096,
         # PROXY_HOPS decides which proxies are trusted.

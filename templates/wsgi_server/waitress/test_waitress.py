@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from {{ cookiecutter.__package }} import lines, server
+from {{ cookiecutter.__package }}.config import load_layers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 
-CONFIG = {"TESTING": True}
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -71,8 +71,8 @@ def _own_signals() -> Generator[None]:
     [
         (socket.AF_INET, signal.SIGTERM, 1000),
         (socket.AF_INET, signal.SIGINT, 1000),
-        (socket.AF_UNIX, signal.SIGTERM, 2 * server.THREADS + 2),
-        (socket.AF_UNIX, signal.SIGHUP, 2 * server.THREADS + 2),
+        (socket.AF_UNIX, signal.SIGTERM, 2 * 5 + 2),
+        (socket.AF_UNIX, signal.SIGHUP, 2 * 5 + 2),
     ],
 )
 def test_it_finishes_requests_and_behind_nginx_restarts(
@@ -94,11 +94,11 @@ def test_it_finishes_requests_and_behind_nginx_restarts(
     if family == socket.AF_UNIX:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])  # as after a restart
     with socket.socket(family) as listener:
-        server.serve(listener, CONFIG, json_lines=False)
+        server.serve(listener, load_layers({"ENV": "testing", "THREADS": 5}))
         channels = waitress.given.pop("map")
         assert waitress.given == {
             "sockets": [listener],
-            "threads": server.THREADS,
+            "threads": 5,
             "connection_limit": limit,
             "backlog": 4096,
             "clear_untrusted_proxy_headers": False,
@@ -120,18 +120,19 @@ def test_it_finishes_requests_and_behind_nginx_restarts(
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
 
 
-@pytest.mark.parametrize("json_lines", [True, False])
+@pytest.mark.parametrize(("log_format", "times"), [("json", 1), ("text", 0)])
 def test_it_captures_output_if_lines_are_json(
-    json_lines: bool,  # noqa: FBT001
-    monkeypatch: pytest.MonkeyPatch,
+    log_format: str, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before anything else is written."""
     captured: list[bool] = []
     monkeypatch.setattr(lines, "capture", lambda: captured.append(True))
     monkeypatch.setattr(server, "create_server", Waitress(signal.SIGTERM).create)
     with socket.socket() as listener:
-        server.serve(listener, CONFIG, json_lines=json_lines)
-    assert captured == [True] * json_lines
+        server.serve(
+            listener, load_layers({"ENV": "testing", "LOG_FORMAT": log_format})
+        )
+    assert captured == [True] * times
 
 
 def test_a_restart_keeps_the_socket_and_holds_the_next_one_back(

@@ -1,29 +1,35 @@
-"""Fill `app.config` from its layers, the later one wins.
+"""Load the settings from their layers, the later one wins.
 
 The packaged defaults, the named environment, the settings file, the environment
 variables, the mapping given to `create_app`. README.md shows them in a table.
+
+Nothing here imports Flask: the command loads the settings before it becomes the server.
 """
+
+from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
-from flask import Flask
-from flask.cli import ScriptInfo
-from flask.helpers import get_debug_flag
 
 from . import checks, layout
 from .layers import Layers
 
+if TYPE_CHECKING:
+    from flask import Flask
+
 PREFIX = "{{ cookiecutter.__package | upper }}"
 ENVIRONMENTS = ("development", "testing", "production")
 
-Source = str | os.PathLike[str] | Mapping[str, Any] | None
+Named = str | os.PathLike[str] | Mapping[str, Any] | None
+Source = Named | Layers
 
 
 class ConfigError(click.ClickException):
@@ -58,10 +64,27 @@ def load_config(app: Flask, source: Source = None) -> None:
 
     Args:
         app: The application; its config holds nothing but Flask's own defaults.
-        source: What `create_app` was given. The settings ENV (an environment's
-            name) and CFG (a settings file's path) choose layers: a name stands for
-            ENV, a path for CFG, a mapping may hold both. Whatever is not given here
-            is taken from the variables of these names, with the prefix.
+        source: What `create_app` was given: see `load_layers`, or what that returned.
+
+    Raises:
+        ConfigError: A name, a file or a value cannot be used.
+
+    """
+    layers = source if isinstance(source, Layers) else load_layers(source)
+    origin = dict.fromkeys(app.config, "Flask") | layers.origin
+    app.config.update(layers.config)
+    app.extensions["config_layers"] = origin
+    app.extensions["config_warnings"] = layers.warnings
+
+
+def load_layers(source: Named = None) -> Layers:
+    """Return the settings, without Flask's own defaults.
+
+    Args:
+        source: The settings ENV (an environment's name) and CFG (a settings file's
+            path) choose layers: a name stands for ENV, a path for CFG, a mapping may
+            hold both. Whatever is not given here is taken from the variables of these
+            names, with the prefix.
 
     Raises:
         ConfigError: A name, a file or a value cannot be used.
@@ -70,14 +93,15 @@ def load_config(app: Flask, source: Source = None) -> None:
     given = as_mapping(source)
     environment = choose_environment(given)
     path = choose_file(given, environment)
-    app.config["DEBUG"] = environment == "development" and get_debug_flag()
-    layers = Layers(app.config)
+    layers = Layers()
+    # Flask takes FLASK_DEBUG as its default, in any environment.
+    layers.config["DEBUG"] = environment == "development" and get_debug_flag()
 
     # Copied, because a later layer may set an item inside of a packaged value.
     layers.add_packaged("default", copy.deepcopy(layout.load_default()))
     packaged = copy.deepcopy(layout.load_environment(environment))
     layers.add_packaged(environment, packaged)
-    known = [*app.config, "ENV", "CFG"]
+    known = [*layers.config, *checks.SETTINGS, "ENV", "CFG"]
     if path is not None:
         add = layers.add_texts if layout.TEXT else layers.add
         add(f"file {path}", load_file(path))
@@ -85,16 +109,37 @@ def load_config(app: Flask, source: Source = None) -> None:
         if variable.startswith(f"{PREFIX}_"):
             name = variable.removeprefix(f"{PREFIX}_")
             layers.add_texts(f"variable {variable}", {name: text})
-    layers.add("create_app", given)
-    app.config.update(ENV=environment, CFG=path and str(path))
+    layers.warnings += warn_of_threads(layers, given)
+    layers.give(given)
+    layers.config.update(ENV=environment, CFG=path and str(path))
 
-    origin = {"ENV": "default", "CFG": "default", **layers.origin}
-    warnings = [*warn_of_debug(environment), *checks.near_misses(origin, known)]
-    problems = [*layers.problems, *checks.problems(app.config, layers.types, origin)]
-    if problems:
-        raise ConfigError("; ".join(problems + warnings))
-    app.extensions["config_layers"] = origin
-    app.extensions["config_warnings"] = warnings
+    origin = layers.origin = {"ENV": "default", "CFG": "default"} | layers.origin
+    layers.warnings += warn_of_debug(environment)
+    layers.warnings += checks.near_misses(origin, known)
+    layers.problems += checks.problems(layers.config, layers.types, origin)
+    if layers.problems:
+        raise ConfigError("; ".join(layers.problems + layers.warnings))
+    return layers
+
+
+def warn_of_threads(layers: Layers, given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a warning if THREADS has changed since the server was started.
+
+    gunicorn and uWSGI give the application the number that they were started with, so
+    that nothing else takes another one, and a reload does not change it.
+    """
+    wanted = layers.config.get("THREADS")
+    if given.get("THREADS", wanted) != wanted:
+        layer = layers.origin["THREADS"]
+        yield (
+            f"THREADS ({layer}): {wanted} has no effect until the server is restarted; "
+            f"it was started with {given['THREADS']}"
+        )
+
+
+def get_debug_flag() -> bool:
+    """Return what FLASK_DEBUG says, as Flask reads it."""
+    return os.environ.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"}
 
 
 def warn_of_debug(environment: str) -> list[str]:
@@ -106,8 +151,7 @@ def warn_of_debug(environment: str) -> list[str]:
     """
     if environment != "production" or not get_debug_flag():
         return []
-    context = click.get_current_context(silent=True)
-    if context is not None and isinstance(context.obj, ScriptInfo):
+    if is_of_flask(click.get_current_context(silent=True)):
         message = (
             "FLASK_DEBUG: must not be set in production, nor flask --debug be used; "
             f"for development, set {PREFIX}_ENV=development"
@@ -116,7 +160,7 @@ def warn_of_debug(environment: str) -> list[str]:
     return ["FLASK_DEBUG is ignored in production"]
 
 
-def as_mapping(source: Source) -> dict[str, Any]:
+def as_mapping(source: Named) -> dict[str, Any]:
     """Return the settings that the argument of `create_app` stands for."""
     if source is None:
         return {}
@@ -166,10 +210,16 @@ def is_flask_debug() -> bool:
     context = click.get_current_context(silent=True)
     while context is not None:
         typed = context.get_parameter_source("debug") is ParameterSource.COMMANDLINE
-        if typed and isinstance(context.obj, ScriptInfo):
+        if typed and is_of_flask(context):
             return get_debug_flag()  # false after --no-debug
         context = context.parent
     return False
+
+
+def is_of_flask(context: click.Context | None) -> bool:
+    """Tell whether the command `flask` runs, which has imported `flask.cli`."""
+    cli = sys.modules.get("flask.cli")
+    return bool(cli and context and isinstance(context.obj, cli.ScriptInfo))
 
 
 def choose_file(given: Mapping[str, Any], environment: str) -> Path | None:

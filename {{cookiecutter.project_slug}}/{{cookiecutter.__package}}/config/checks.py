@@ -19,19 +19,19 @@ from .kinds import (
     SECRETS,
     SERVER_NAME,
     SWITCH,
+    THREADS,
     Kind,
     duration,
     one_of,
     optional,
 )
 from .layout import TEXT
-from .show import masked
+from .mask import masked
 
 VARIABLE = "{{ cookiecutter.__prefix }}SECRET_KEY"
 
-# The type of each setting: Flask's own, and those of this package.
-SETTINGS = {
-    # Flask: https://flask.palletsprojects.com/en/stable/config/
+# The type of each setting of Flask: https://flask.palletsprojects.com/en/stable/config/
+FLASK = {
     "APPLICATION_ROOT": PATH,
     "DEBUG": SWITCH,
     "EXPLAIN_TEMPLATE_LOADING": SWITCH,
@@ -61,7 +61,9 @@ SETTINGS = {
     "TRAP_HTTP_EXCEPTIONS": SWITCH,
     "TRUSTED_HOSTS": optional(HOSTS),
     "USE_X_SENDFILE": SWITCH,
-    # This package
+}
+# And of this package.
+OWN = {
     "CONTENT_SECURITY_POLICY": POLICY,
 {% if cookiecutter.database != 'none' %}
     "DATABASE_URL": DATABASE_URL,
@@ -69,7 +71,9 @@ SETTINGS = {
     "LOG_FORMAT": one_of("text", "json"),
     "LOG_LEVEL": one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "PROXY_HOPS": COUNT,
+    "THREADS": THREADS,
 }
+SETTINGS = FLASK | OWN
 
 # Placeholders, what a script inserts for a missing value, and the values of packaged
 # settings for development and testing.
@@ -109,6 +113,8 @@ def problems(
 
     """
     for name, kind in types.items():
+        if name in FLASK and name not in config:
+            continue  # Flask's own default
         value = config.get(name)
         layer = origin.get(name, "default")
         # Code may give its own settings any value: a test, what stands in for one.
@@ -135,7 +141,7 @@ def problems_of_production(
     """Yield a line for each setting that other environments may have."""
     if config["DEBUG"] is True:
         yield f"DEBUG ({origin['DEBUG']}): must be false in production, not True"
-    key, old_keys = config["SECRET_KEY"], config["SECRET_KEY_FALLBACKS"]
+    key, old_keys = config.get("SECRET_KEY"), config.get("SECRET_KEY_FALLBACKS")
     if not key:
         yield f"SECRET_KEY: must be set in production: {ADVICE}; {WAY_OUT}"
         if "SECRET_KEY" in os.environ:

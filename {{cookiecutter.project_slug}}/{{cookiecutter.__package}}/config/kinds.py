@@ -8,10 +8,12 @@ import json
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv6Address
-from typing import Any
+from typing import Any, NamedTuple
+
+# TasksMax in the unit has room for as many, in each process and in those of a reload.
+MOST_THREADS = 100
 
 # Flask adds durations to the date of today, which fails for very long ones.
 CENTURY = 100 * 365 * 24 * 60 * 60
@@ -27,8 +29,7 @@ TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 URL_PATH = re.compile(r"/(?!/)[^\x00-\x20\x7f]*")
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """A type of setting.
 
     Attributes:
@@ -209,6 +210,11 @@ KINDS = {
 COUNT = Kind(
     "a non-negative integer",
     lambda value: is_integer(value) and value >= 0,
+    read_integer,
+)
+THREADS = Kind(
+    f"an integer from 1 to {MOST_THREADS}",
+    lambda value: is_integer(value) and 1 <= value <= MOST_THREADS,
     read_integer,
 )
 SECRET = Kind("a string (UTF-8)", lambda value: value is None or is_secret(value))

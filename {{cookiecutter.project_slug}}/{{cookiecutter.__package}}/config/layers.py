@@ -16,16 +16,20 @@ class Layers:
         config: The settings.
         origin: The layer that each of them came from.
         types: The type of each setting that has one.
+        given: The last layer, the mapping given to `create_app`.
         problems: What cannot be set, a line for each.
+        warnings: What is probably a mistake.
 
     """
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        """Take Flask's own defaults as the first layer."""
-        self.config = config
-        self.origin = dict.fromkeys(config, "Flask")
+    def __init__(self) -> None:
+        """Begin without a layer."""
+        self.config: dict[str, Any] = {}
+        self.origin: dict[str, str] = {}
         self.types = dict(SETTINGS)
+        self.given: dict[str, Any] = {}
         self.problems: list[str] = []
+        self.warnings: list[str] = []
 
     def add_packaged(self, layer: str, settings: Mapping[str, Any]) -> None:
         """Add packaged settings; a setting that is not in the table gets its type."""
@@ -38,6 +42,11 @@ class Layers:
         """Add values that have a type of their own."""
         for name, value in settings.items():
             self.set(layer, name, value)
+
+    def give(self, settings: Mapping[str, Any]) -> None:
+        """Add to the last layer."""
+        self.given.update(settings)
+        self.add("create_app", settings)
 
     def add_texts(self, layer: str, texts: Mapping[str, str]) -> None:
         """Add texts, which are read by the types of the settings."""
