@@ -4,7 +4,9 @@ import contextlib
 import functools
 import itertools
 import re
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -187,6 +189,27 @@ def backups(service: Service) -> list[str]:
     ).split()
 
 
+on_postgresql = pytest.mark.parametrize(
+    "service",
+    [kind for kind in KINDS if "postgresql" in kind],
+    ids="-".join,
+    indirect=True,
+)
+
+
+def not_ready(service: Service) -> float:
+    """Return how long `/readyz` takes to say so, with one line in the log."""
+    before = service.journal().count("not ready: database")
+    begin = time.monotonic()
+    assert service.client.get("/readyz").status == 503
+    seconds = time.monotonic() - begin
+    assert seconds < 3
+    lines = service.journal().splitlines()
+    (line,) = [line for line in lines if "not ready: database" in line][before:]
+    assert "DATABASE_URL (" in line
+    return seconds
+
+
 def test_it_is_installed_in_the_whole_sandbox(service: Service) -> None:
     """The page and `/readyz` answer; role, database or file are the service's own."""
     slug = service.project.slug
@@ -343,12 +366,7 @@ def test_old_backups_are_removed(service: Service) -> None:
     assert service.run(*active, check=False).strip() == "inactive"
 
 
-@pytest.mark.parametrize(
-    "service",
-    [kind for kind in KINDS if "sqlite" not in kind],
-    ids="-".join,
-    indirect=True,
-)
+@on_postgresql
 def test_a_server_that_restarts_costs_only_what_was_in_flight(
     service: Service, figure: Figure
 ) -> None:
@@ -364,17 +382,57 @@ def test_a_server_that_restarts_costs_only_what_was_in_flight(
 
     service.run("systemctl", "stop", "postgresql")
     try:
+        figure(f"down later: {not_ready(service):.1f} s")
         service.systemctl("restart")
         assert service.systemctl("is-active").strip() == "active"
         assert service.client.get("/healthz").status == 200
         assert service.client.get("/").status == 200
-        assert service.client.get("/readyz").status == 503
+        figure(f"down at start: {not_ready(service):.1f} s")
         reply = service.client.get("/topics")
         assert (reply.status, reply["Retry-After"]) == (503, "5")
     finally:
         service.run("systemctl", "start", "postgresql")
     seconds = eventually(lambda: service.client.get("/topics").status == 200, 10)
     figure(f"answers {seconds:.1f} s after the server is back")
+
+
+@on_postgresql
+def test_a_frozen_server_holds_no_request_for_long(
+    service: Service, figure: Figure
+) -> None:
+    """Threads that wait for it are free again before nginx gives up."""
+    pid = service.main_pid()
+
+    def get(path: str) -> tuple[int, float]:
+        begin = time.monotonic()
+        status = service.client.get(path).status
+        return status, time.monotonic() - begin
+
+    def signal(name: str) -> None:
+        unit = "postgresql@17-main"
+        service.run("systemctl", "kill", "--kill-whom=all", f"--signal={name}", unit)
+
+    lock = "BEGIN; LOCK TABLE topic; SELECT pg_sleep(1.5); COMMIT"
+    with ThreadPoolExecutor(5) as threads:
+        threads.submit(ask, service, lock)
+        time.sleep(0.7)
+        waiting = [threads.submit(get, "/topics") for _ in range(4)]
+        time.sleep(0.3)
+        signal("STOP")
+        try:
+            first, second = not_ready(service), not_ready(service)
+            status, seconds = get("/")
+            assert (status, seconds < 1) == (200, True)
+            results = [future.result() for future in waiting]
+        finally:
+            signal("CONT")
+    figure(f"not ready in {first:.1f} s, {second:.1f} s; in flight: {results}")
+    assert all(status == 503 and seconds < 25 for status, seconds in results)
+    eventually(lambda: get("/readyz")[0] == 200, 5)
+    with service.load(hold=False, gets=100, posts=100, mean_view=0) as load:
+        pass
+    assert load.report.failed == {}
+    assert service.main_pid() == pid
 
 
 def test_an_instance_has_a_database_of_its_own(service: Service) -> None:

@@ -71,7 +71,7 @@ def server() -> Iterator[str]:
     if user is not None:
         shutil.chown(directory, user)
     with subprocess.Popen(
-        ["sh", "-c", KEEPER, directory, programs(), OPTIONS],
+        ["/bin/sh", "-c", KEEPER, directory, programs(), OPTIONS],
         cwd=directory,
         start_new_session=True,  # Ctrl-C in the terminal is for this process
         stdin=subprocess.PIPE,
