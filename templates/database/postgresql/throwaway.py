@@ -27,9 +27,10 @@ KEEPER = """
 trap '"$1/pg_ctl" --pgdata=data --mode=immediate --wait stop; rm -rf "$0"' EXIT
 trap exit HUP INT TERM
 {
-    "$1/initdb" --pgdata=data --auth=trust --username=test --no-sync --encoding=UTF8 &&
+    "$1/initdb" --pgdata=data --auth=trust --username=postgres --no-sync --encoding=UTF8 &&
         "$1/pg_ctl" --pgdata=data --log=log --wait start \\
-            --options="$2 -c unix_socket_directories=$0"
+            --options="$2 -c unix_socket_directories=$0" &&
+        "$1/createuser" --host="$0" --username=postgres test
 } >output 2>&1 || cat output log
 exec >/dev/null 2>&1
 read -r _
@@ -65,7 +66,7 @@ def account() -> str | None:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """Run a server with a socket of its own; yield the URL of its database `{}`."""
+    """Run a server with a socket of its own; yield the URL of its roles and databases."""
     # Not in the temporary directory of a test: the path of a socket must be short.
     directory, user = tempfile.mkdtemp(prefix="pg-", dir="/tmp"), account()
     if user is not None:
@@ -84,16 +85,18 @@ def server() -> Iterator[str]:
         output = keeper.stdout.read() if keeper.stdout is not None else ""
         if output:
             sys.exit(f"PostgreSQL does not start:\n{output}")
-        yield "postgresql+psycopg://test@/{}?host=" + directory
+        yield "postgresql+psycopg://{}@/{}?host=" + directory
 
 
 def create(url: str, name: str, template: str) -> str:
-    """Create a database, and return its URL."""
-    engine = create_engine(url.format("postgres"), isolation_level="AUTOCOMMIT")
+    """Create a database of a role that is no superuser, and return its URL."""
+    admin = url.format("postgres", "postgres")
+    engine = create_engine(admin, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        options = f"OWNER test TEMPLATE {template}"
+        connection.execute(text(f"CREATE DATABASE {name} {options}"))
     engine.dispose()
-    return url.format(name)
+    return url.format("test", name)
 
 
 @contextmanager
