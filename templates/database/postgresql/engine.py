@@ -31,7 +31,7 @@ ADVICE = {
     "does not exist": "create it (deploy/README.md, Database), or change the setting",
     "authentication failed": "change user or password in the setting",
     "no password": "add the password to the setting",
-    "Address family": "open the sandbox for the network (deploy/README.md)",
+    "no error details": "open the sandbox for the network (deploy/README.md)",
     "resolve host": "correct the host in the setting",
     "invalid connection option": "correct the setting",
     "connection slots": "raise max_connections of the server, or run fewer processes",

@@ -27,7 +27,8 @@ KEEPER = """
 trap '"$1/pg_ctl" --pgdata=data --mode=immediate --wait stop; rm -rf "$0"' EXIT
 trap exit HUP INT TERM
 {
-    "$1/initdb" --pgdata=data --auth=trust --username=postgres --no-sync --encoding=UTF8 &&
+    "$1/initdb" --pgdata=data --auth=trust --encoding=UTF8 --no-sync \\
+        --username=postgres &&
         "$1/pg_ctl" --pgdata=data --log=log --wait start \\
             --options="$2 -c unix_socket_directories=$0" &&
         "$1/createuser" --host="$0" --username=postgres test
@@ -66,7 +67,7 @@ def account() -> str | None:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """Run a server with a socket of its own; yield the URL of its roles and databases."""
+    """Run a server with a socket of its own; yield the URL of a role and a database."""
     # Not in the temporary directory of a test: the path of a socket must be short.
     directory, user = tempfile.mkdtemp(prefix="pg-", dir="/tmp"), account()
     if user is not None:
