@@ -10,13 +10,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from sqlalchemy import create_engine, text
 
+# Makes a database, migrated or `empty=True`, and returns its URL.
+New = Callable[..., str]
 VARIABLE = "{{ cookiecutter.__prefix }}DATABASE_URL"
 PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/*/bin")
 # Nothing has to survive.
@@ -36,13 +37,6 @@ trap exit HUP INT TERM
 exec >/dev/null 2>&1
 read -r _
 """
-
-
-class New(Protocol):
-    """Makes a database, and returns its URL."""
-
-    def __call__(self, *, empty: bool = False) -> str:
-        """Return the URL of an empty database, or of a migrated one."""
 
 
 def programs() -> Path:
@@ -66,7 +60,7 @@ def account() -> str | None:
 
 
 @contextmanager
-def server() -> Iterator[str]:
+def server() -> Generator[str]:
     """Run a server with a socket of its own; yield the URL of a role and a database."""
     # Not in the temporary directory of a test: the path of a socket must be short.
     directory, user = tempfile.mkdtemp(prefix="pg-", dir="/tmp"), account()
@@ -101,7 +95,7 @@ def create(url: str, name: str, template: str) -> str:
 
 
 @contextmanager
-def databases(_directory: Path, migrate: Callable[[str], None]) -> Iterator[New]:
+def databases(_directory: Path, migrate: Callable[[str], None]) -> Generator[New]:
     """Yield a function that makes a database and returns its URL.
 
     Args:
