@@ -221,8 +221,7 @@ def judge_all(judges: list[Judge], directory: Path) -> list[Verdict]:
         sites.append(site)
     for database in ANSWERS["database"][1:]:
         project = bake_in_git(directory / database, database=database)
-        build(project)
-        targets.append(Target("projects", database, project.path))
+        targets.append(Target("databases", database, project.path))
     name_this_machine(directory / "hosts", str(gitlab.answers["server_name"]))
     verdicts = ask(judges, targets, at_once=os.cpu_count() or 1)
     for server, site in zip(SERVERS, sites, strict=True):
