@@ -14,7 +14,7 @@ import traceback
 from importlib.metadata import version
 from pathlib import Path
 
-from . import bake, request, restart, start, throughput
+from . import bake, database, request, restart, start, throughput
 from .measure import Plan, Report, run
 from .picture import draw
 
@@ -24,6 +24,7 @@ BENCHMARKS = {
     "bake": bake,
     "start": start,
     "request": request,
+    "database": database,
     "throughput": throughput,
     "restart": restart,
 }

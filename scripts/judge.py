@@ -20,6 +20,7 @@ from pathlib import Path
 from tests.e2e.conftest import with_trial
 from tests.e2e.plain import serve
 from tests.projects import (
+    ANSWERS,
     PYTHON,
     ROOT,
     SERVERS,
@@ -218,6 +219,9 @@ def judge_all(judges: list[Judge], directory: Path) -> list[Verdict]:
         )
         targets.append(Target("https", f"{server}, https", site.path))
         sites.append(site)
+    for database in ANSWERS["database"][1:]:
+        project = bake_in_git(directory / database, database=database)
+        targets.append(Target("databases", database, project.path))
     name_this_machine(directory / "hosts", str(gitlab.answers["server_name"]))
     verdicts = ask(judges, targets, at_once=os.cpu_count() or 1)
     for server, site in zip(SERVERS, sites, strict=True):

@@ -2,6 +2,8 @@ def print_state(app: Flask) -> None:
     """Print the revisions of the database and of this release, as JSON."""
     package = Path(str(database.__file__)).parent
     script = ScriptDirectory(str(package / "migrations"))
+    with app.app_context():
+        database.check()
     with app.extensions["engine"].connect() as connection:
         current = MigrationContext.configure(connection).get_current_heads()
         tables = inspect(connection).get_table_names()
@@ -38,13 +40,19 @@ COMMANDS: dict[str, Callable[[Flask], None]] = {
 }
 
 
+FAILURES = (
+    *(CommandError, ConfigError, DBAPIError, DumpError, OSError),
+    database.UnusableError,
+)
+
+
 def main(settings: str, command: str) -> None:
     """Run a command; exit with a line that says what has failed."""
     try:
         with redirect_stdout(sys.stderr):  # where libraries may print
             app = create_app(settings)
         COMMANDS[command](app)
-    except (ConfigError, CommandError, DBAPIError, OSError, DumpError) as error:
+    except FAILURES as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         shown = [line for line in lines if not line.startswith("(Background on")]
         sys.exit("\n".join(shown) or type(error).__name__)

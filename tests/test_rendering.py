@@ -52,7 +52,8 @@ deploy/backup deploy/database.py deploy/dbtool.py deploy/restore
 PKG/csrf.py PKG/database.py PKG/engine.py PKG/models.py PKG/topics.py
 PKG/migrations/env.py PKG/migrations/script.py.mako
 PKG/migrations/versions/0001.py PKG/templates/topics.html
-tests/test_database.py tests/test_engine.py tests/test_topics.py tests/throwaway.py
+tests/test_backup.py tests/test_database.py tests/test_dbtool.py tests/test_engine.py
+tests/test_topics.py tests/throwaway.py
 """
 
 CHOSEN = {

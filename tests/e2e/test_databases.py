@@ -4,7 +4,9 @@ import contextlib
 import functools
 import itertools
 import re
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -87,6 +89,8 @@ COLUMNS = {
 OWNERS = (
     "SELECT string_agg(datname || ':' || pg_get_userbyid(datdba), ' ') FROM pg_database"
 )
+# Where the connections of a role come from.
+ADDRESSES = "SELECT DISTINCT client_addr FROM pg_stat_activity WHERE usename = '{}'"
 SUPERUSERS = "SELECT string_agg(rolname, ' ') FROM pg_roles WHERE rolsuper"
 
 
@@ -187,6 +191,27 @@ def backups(service: Service) -> list[str]:
     ).split()
 
 
+on_postgresql = pytest.mark.parametrize(
+    "service",
+    [kind for kind in KINDS if "postgresql" in kind],
+    ids="-".join,
+    indirect=True,
+)
+
+
+def not_ready(service: Service) -> float:
+    """Return how long `/readyz` takes to say so, with one line in the log."""
+    before = service.journal().count("not ready: database")
+    begin = time.monotonic()
+    assert service.client.get("/readyz").status == 503
+    seconds = time.monotonic() - begin
+    assert seconds < 3
+    lines = service.journal().splitlines()
+    (line,) = [line for line in lines if "not ready: database" in line][before:]
+    assert "DATABASE_URL (" in line
+    return seconds
+
+
 def test_it_is_installed_in_the_whole_sandbox(service: Service) -> None:
     """The page and `/readyz` answer; role, database or file are the service's own."""
     slug = service.project.slug
@@ -265,7 +290,10 @@ def test_a_migration_that_fails_changes_nothing(
 def test_an_upgrade_with_a_migration_loses_no_request(
     service: Service, figure: Figure
 ) -> None:
-    """Nor does the rollback, to older code on the newer schema."""
+    """Nor does the rollback, to older code on the newer schema.
+
+    There are two upgrades at once, of which one migrates.
+    """
     before = columns(service), number(service)
     models = service.project.path / service.project.package / "models.py"
     text = models.read_text()
@@ -273,12 +301,13 @@ def test_an_upgrade_with_a_migration_loses_no_request(
     models.write_text(text.replace(line, COLUMN + line))
     migration(service, "0002", "0001", "colour", "")
     service.release("2")
-    with service.load(**STEADY) as load:
-        output = service.run("deploy/install")
+    with service.load(**STEADY) as load, ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(service.run, "deploy/install") for _ in range(2)]
+        output = "".join(future.result() for future in both)
     figure(f"upgrade: {load}")
     assert load.report.failed == {}
     assert load.report.last_release == "2"
-    assert "==> migrate the database: 0001 -> 0002" in output
+    assert output.count("==> migrate the database: 0001 -> 0002") == 1
     assert columns(service) == before[0] + 1
     assert len(backups(service)) >= 1
 
@@ -290,6 +319,56 @@ def test_an_upgrade_with_a_migration_loses_no_request(
     assert "is newer than releases/" in output
     assert number(service) - before[1] == load.report.posts + again.report.posts
     service.run("deploy/install")
+
+
+# A migration that takes long, if it is told so.
+SLOW = """
+    from pathlib import Path
+    from time import sleep
+
+    while Path("/var/lib/{0}/slow").exists():
+        Path("/var/lib/{0}/started").touch()
+        sleep(0.1)
+"""
+
+
+def test_an_installation_that_ends_while_it_migrates_changes_nothing(
+    service: Service,
+) -> None:
+    """The next one migrates, or waits for the migration that SIGKILL has left."""
+    slug = service.project.slug
+    slow, started = f"/var/lib/{slug}/slow", f"/var/lib/{slug}/started"
+    migration(service, "0003", revision(service), "taste", SLOW.format(slug).strip())
+    before = columns(service), revision(service), number(service)
+    release = service.client.get("/trial/echo")["X-Release"]
+    service.release("3")
+    service.run("touch", slow)
+    command = "echo $$ >/root/pid; exec deploy/install >/root/output 2>&1"
+    with ThreadPoolExecutor(1) as threads:
+        try:
+            for name in ("TERM", "INT", "KILL"):
+                service.run("rm", "--force", started)
+                result = threads.submit(service.run, "sh", "-c", command, check=False)
+                eventually((service.machine.root / started[1:]).exists, 200)
+                pid = service.machine.read("/root/pid").strip()
+                service.run("kill", f"-{name}", pid)
+                result.result(30)
+                after = columns(service), revision(service), number(service)
+                assert after == before
+                assert service.client.get("/readyz").status == 200
+                assert service.client.get("/trial/echo")["X-Release"] == release
+                if name != "KILL":
+                    assert "as before" in service.machine.read("/root/output")
+                    unit = f"{slug}.database.service"
+                    state = service.run("systemctl", "is-active", unit, check=False)
+                    assert state.strip() == "inactive"
+        finally:
+            service.run("rm", slow)
+    service.run("deploy/install")
+    assert revision(service) == "0003"
+    assert columns(service) == before[0] + 1
+    assert number(service) == before[2]
+    assert service.client.get("/trial/echo")["X-Release"] == "3"
 
 
 def test_a_backup_under_load_is_restored(service: Service, figure: Figure) -> None:
@@ -343,12 +422,7 @@ def test_old_backups_are_removed(service: Service) -> None:
     assert service.run(*active, check=False).strip() == "inactive"
 
 
-@pytest.mark.parametrize(
-    "service",
-    [kind for kind in KINDS if "sqlite" not in kind],
-    ids="-".join,
-    indirect=True,
-)
+@on_postgresql
 def test_a_server_that_restarts_costs_only_what_was_in_flight(
     service: Service, figure: Figure
 ) -> None:
@@ -364,17 +438,153 @@ def test_a_server_that_restarts_costs_only_what_was_in_flight(
 
     service.run("systemctl", "stop", "postgresql")
     try:
+        figure(f"down later: {not_ready(service):.1f} s")
         service.systemctl("restart")
         assert service.systemctl("is-active").strip() == "active"
         assert service.client.get("/healthz").status == 200
         assert service.client.get("/").status == 200
-        assert service.client.get("/readyz").status == 503
+        figure(f"down at start: {not_ready(service):.1f} s")
         reply = service.client.get("/topics")
         assert (reply.status, reply["Retry-After"]) == (503, "5")
     finally:
         service.run("systemctl", "start", "postgresql")
     seconds = eventually(lambda: service.client.get("/topics").status == 200, 10)
     figure(f"answers {seconds:.1f} s after the server is back")
+
+
+@on_postgresql
+def test_a_frozen_server_holds_no_request_for_long(
+    service: Service, figure: Figure
+) -> None:
+    """Threads that wait for it are free again before nginx gives up."""
+    pid = service.main_pid()
+
+    def get(path: str) -> tuple[int, float]:
+        begin = time.monotonic()
+        status = service.client.get(path).status
+        return status, time.monotonic() - begin
+
+    def signal(name: str) -> None:
+        unit = "postgresql@17-main"
+        service.run("systemctl", "kill", "--kill-whom=all", f"--signal={name}", unit)
+
+    lock = "BEGIN; LOCK TABLE topic; SELECT pg_sleep(1.5); COMMIT"
+    with ThreadPoolExecutor(5) as threads:
+        threads.submit(ask, service, lock)
+        time.sleep(0.7)
+        waiting = [threads.submit(get, "/topics") for _ in range(4)]
+        time.sleep(0.3)
+        signal("STOP")
+        try:
+            first, second = not_ready(service), not_ready(service)
+            status, seconds = get("/")
+            assert (status, seconds < 1) == (200, True)
+            results = [future.result() for future in waiting]
+        finally:
+            signal("CONT")
+    figure(f"not ready in {first:.1f} s, {second:.1f} s; in flight: {results}")
+    assert all(status == 503 and seconds < 25 for status, seconds in results)
+    eventually(lambda: get("/readyz")[0] == 200, 5)
+    with service.load(hold=False, gets=100, posts=100, mean_view=0) as load:
+        pass
+    assert load.report.failed == {}
+    assert service.main_pid() == pid
+
+
+PASSWORD = "hidden-from-all-others-7"  # noqa: S105 - to search for
+
+
+@contextlib.contextmanager
+def replaced(service: Service, path: str, text: str) -> Iterator[None]:
+    """Replace the text of a file on the machine for a while."""
+    file = service.machine.root / path.lstrip("/")
+    before = file.read_text()
+    file.write_text(text)
+    try:
+        yield
+    finally:
+        file.write_text(before)
+
+
+def settings_with(service: Service, url: str) -> tuple[str, str]:
+    """Return the path of the settings on the machine, and their text with a URL."""
+    (path,) = service.run(
+        "sh", "-c", f"ls /etc/{service.project.slug}/settings.*"
+    ).split()
+    prefix = f"{service.project.prefix}" if path.endswith(".env") else ""
+    line = f'{prefix}DATABASE_URL = "{url}"\n'.replace(" = ", "=" if prefix else " = ")
+    return path, line + service.machine.read(path)
+
+
+def unit_with_network(service: Service) -> tuple[str, str]:
+    """Return the unit of the project, changed as `deploy/README.md` says."""
+    section = service.section("A database, or calls to other services")
+    (block,) = re.findall(r"^```ini\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    path = f"{service.home}/deploy/{service.project.slug}.service"
+    text, last = service.machine.read(path), "[Service]"
+    for line in re.findall(r"^\w.*", block, re.MULTILINE):
+        name = line.partition("=")[0]
+        text, number = re.subn(rf"^{name}=.*", line, text, flags=re.MULTILINE)
+        if not number:
+            text = text.replace(last, f"{last}\n{line}")
+        last = line
+    return path, text
+
+
+@on_postgresql
+def test_a_server_over_tcp_needs_the_documented_lines_and_leaks_no_password(
+    service: Service,
+) -> None:
+    """A URL that is wrong is refused before anything is switched."""
+    slug = service.project.slug
+    release = service.run("readlink", f"/srv/{slug}/current")
+    url = f"postgresql+psycopg://{{}}:{PASSWORD}@127.0.0.1/{slug}"
+    ask(service, f"ALTER ROLE \"{slug}\" PASSWORD '{PASSWORD}'")
+    outputs = []
+    for bad, reason in (
+        (url.replace("+psycopg", "").format(slug), "must be a URL such as"),
+        (f"postgresql+psycopg://nobody:{PASSWORD}@/{slug}", "Peer authentication"),
+        (url.format(slug), "open the sandbox for the network"),
+    ):
+        with replaced(service, *settings_with(service, bad)):
+            outputs.append(service.run("deploy/install", check=False))
+        named = rf"^.*DATABASE_URL \(file /etc/{slug}/settings.*{reason}.*$"
+        assert len(re.findall(named, outputs[-1], re.MULTILINE)) == 1, outputs[-1]
+        assert "NOT installed" in outputs[-1]
+        assert service.run("readlink", f"/srv/{slug}/current") == release
+
+    with (
+        replaced(service, *settings_with(service, url.format(slug))),
+        replaced(service, *unit_with_network(service)),
+    ):
+        outputs.append(service.run("deploy/install"))
+        assert service.client.get("/readyz").status == 200
+        assert ask(service, ADDRESSES.format(slug)) == "127.0.0.1"
+        watch = "while :; do ps axww -o args; sleep 0.02; done >/root/processes & "
+        outputs.append(
+            service.run(
+                "sh",
+                "-c",
+                f"{watch} deploy/backup; kill $!; grep -c pg_dump /root/processes",
+            )
+        )
+        outputs.append(service.run(f"{slug}-flask", "config"))
+        assert "***@127.0.0.1" in outputs[-1]
+        ask(service, f"ALTER ROLE \"{slug}\" PASSWORD 'another'")
+        service.systemctl("restart")
+        not_ready(service)
+        assert service.client.get("/topics").status == 503
+        outputs.append(service.systemctl("status", "--full", check=False))
+        outputs.append(service.systemctl("show"))
+    service.run("deploy/install")
+    assert service.client.get("/readyz").status == 200
+    outputs.append(service.machine.read("/root/processes"))
+    assert "pg_dump" in outputs[-1]
+    # Not all of the journal: it has the command of this test that sets the password.
+    outputs.append(service.journal("--output=verbose", f"--unit={slug}.database"))
+    outputs.append(service.run("sh", "-c", "cat /var/log/nginx/*"))
+    assert "password authentication failed" in outputs[-2]
+    assert [number for number, x in enumerate(outputs) if PASSWORD in x] == []
 
 
 def test_an_instance_has_a_database_of_its_own(service: Service) -> None:

@@ -41,8 +41,9 @@ def readyz() -> Response:
     for name, check in current_app.extensions["readiness"].items():
         try:
             check()
-        except Exception:
-            current_app.logger.warning("not ready: %s", name, exc_info=True)
+        except Exception as error:
+            reason = str(error).partition("\n")[0]
+            current_app.logger.warning("not ready: %s: %s", name, reason, exc_info=True)
             checks[name] = "failed"
         else:
             checks[name] = "ok"

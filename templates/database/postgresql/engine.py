@@ -1,19 +1,40 @@
 """PostgreSQL: how it is connected to, and which of its errors pass."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 from flask import Flask
+from psycopg.abc import RV, PQGen
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-# Seconds, all below the 30 that nginx waits for a response.
-CONNECT = 3
+# Seconds. A load balancer waits 3 for `/readyz`: for a ping and a new connection.
+PING = 0.7
+CONNECT = 2
+# All below the 30 that nginx waits for a response. The server keeps the first two.
+# ANSWER is for a server that is frozen, or a network that is cut.
 LOCK = 5
 STATEMENT = 20
+ANSWER = 22
 # Seconds between two attempts to connect.
 PAUSE = 0.1
+# What tells that the server answers.
+PROBE = "SELECT 1"
+# What to do about an error.
+ADVICE = {
+    "does not exist": "create it (deploy/README.md, Database), or change the setting",
+    "authentication failed": "change user or password in the setting",
+    "no password": "add the password to the setting",
+    "no error details": "open the sandbox for the network (deploy/README.md)",
+    "resolve host": "correct the host in the setting",
+    "invalid connection option": "correct the setting",
+    "connection slots": "raise max_connections of the server, or run fewer processes",
+}
+START = "start the server, or change the setting"
 # Of all who migrate this database: any number, always the same.
 MIGRATION_LOCK = 7031
 # How often a migration is tried that finds a table in use, and for how many seconds.
@@ -39,40 +60,99 @@ def make_engine(app: Flask) -> Engine:
         pool_timeout=CONNECT,
     )
     event.listen(engine, "do_connect", Connector().connect)
+    event.listen(engine, "checkin", limit_ping)
+    event.listen(engine, "checkout", limit_statements)
     return engine
+
+
+class ImpatientConnection(psycopg.Connection[Any]):
+    """A connection that is closed if the server does not answer in time."""
+
+    limit: float | None = ANSWER
+
+    def wait(
+        self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None
+    ) -> RV:
+        """Wait for the server, at most as long as `limit`."""
+        try:
+            return super().wait(gen, interval, timeout or self.limit)
+        except psycopg.OperationalError:
+            if timeout or self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+                raise
+            self.close()
+            message = f"the server has not answered in {self.limit} seconds"
+            raise psycopg.OperationalError(message) from None
+
+
+def limit_ping(connection: ImpatientConnection | None, _record: object) -> None:
+    """Prepare a connection for the ping, which is the next that the pool does."""
+    if connection is not None:
+        connection.limit = PING
+
+
+def limit_statements(
+    connection: ImpatientConnection, _record: object, _proxy: object
+) -> None:
+    """Prepare a connection for a request."""
+    connection.limit = ANSWER
 
 
 class Connector:
     """Connects, and waits a moment for a server that restarts.
 
-    Once the server has been away for longer, each attempt fails at once: requests that
-    wait would take the threads of those that need no database.
+    Once the server has been away for longer, one thread at a time tries, once, and all
+    others fail at once: they would be missing for requests that need no database.
     """
 
     def __init__(self) -> None:
         """Begin with a server that has not failed yet."""
         self.failing_since: float | None = None
+        self.trying = threading.Lock()
+
+    def is_away(self) -> bool:
+        """Return whether the server has been away for long."""
+        since = self.failing_since
+        return since is not None and time.monotonic() - since >= CONNECT
 
     def connect(
         self,
-        dialect: Dialect,
+        _dialect: Dialect,
         _record: object,
         arguments: tuple[Any, ...],
         options: dict[str, Any],
-    ) -> object:
+    ) -> ImpatientConnection:
         """Return a connection of the driver."""
+        if not self.is_away():
+            return self.attempt(arguments, options)
+        if not self.trying.acquire(blocking=False):
+            message = "the server does not answer"
+            raise psycopg.OperationalError(message)
+        try:
+            return self.attempt(arguments, options)
+        finally:
+            self.trying.release()
+
+    def attempt(
+        self, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> ImpatientConnection:
+        """Try to connect until the server is away."""
+        began = time.monotonic()
         while True:
             try:
-                connection = dialect.connect(*arguments, **options)
-            except dialect.loaded_dbapi.OperationalError:
-                now = time.monotonic()
-                self.failing_since = self.failing_since or now
-                if now - self.failing_since >= CONNECT:
+                connection = ImpatientConnection.connect(*arguments, **options)
+            except psycopg.OperationalError:
+                self.failing_since = self.failing_since or began
+                if self.is_away():
                     raise
                 time.sleep(PAUSE)
             else:
                 self.failing_since = None
                 return connection
+
+
+def advice(reason: str) -> str:
+    """Return what to do about a database that cannot be used."""
+    return next((ADVICE[part] for part in ADVICE if part in reason), START)
 
 
 def state_of(error: DBAPIError) -> str:
@@ -112,6 +192,8 @@ def migrate(engine: Engine, run: Callable[[Connection], None]) -> None:
 
     """
     with engine.connect() as connection:
+        driver: Any = connection.connection.dbapi_connection
+        driver.limit = None
         connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text("SET lock_timeout = 0"))
         lock = text("SELECT pg_advisory_lock(:lock)")

@@ -7,28 +7,36 @@ import itertools
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from sqlalchemy import create_engine, text
 
+# Makes a database, migrated or `empty=True`, and returns its URL.
+New = Callable[..., str]
 VARIABLE = "{{ cookiecutter.__prefix }}DATABASE_URL"
 PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/*/bin")
 # Nothing has to survive.
 OPTIONS = "-c listen_addresses='' -c fsync=off -c full_page_writes=off"
-
-
-class New(Protocol):
-    """Makes a database, and returns its URL."""
-
-    def __call__(self, *, empty: bool = False) -> str:
-        """Return the URL of an empty database, or of a migrated one."""
+# Starts the server, and stops it when standard input is closed: a pipe, which ends with
+# the process at its other end, however that ends. Prints what has failed.
+KEEPER = """
+trap '"$1/pg_ctl" --pgdata=data --mode=immediate --wait stop; rm -rf "$0"' EXIT
+trap exit HUP INT TERM
+{
+    "$1/initdb" --pgdata=data --auth=trust --encoding=UTF8 --no-sync \\
+        --username=postgres &&
+        "$1/pg_ctl" --pgdata=data --log=log --wait start \\
+            --options="$2 -c unix_socket_directories=$0" &&
+        "$1/createuser" --host="$0" --username=postgres test
+} >output 2>&1 || cat output log
+exec >/dev/null 2>&1
+read -r _
+"""
 
 
 def programs() -> Path:
@@ -52,47 +60,42 @@ def account() -> str | None:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """Run a server with a socket of its own; yield the URL of its database `{}`."""
-    found, user = programs(), account()
+def server() -> Generator[str]:
+    """Run a server with a socket of its own; yield the URL of a role and a database."""
     # Not in the temporary directory of a test: the path of a socket must be short.
-    with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as name:
-        if user is not None:
-            shutil.chown(name, user)
-
-        def run(program: str, *arguments: str) -> None:
-            command = [str(found / program), "--pgdata", f"{name}/data", *arguments]
-            with Path(name, "output").open("ab") as output:
-                subprocess.run(
-                    command,
-                    check=True,
-                    cwd=name,
-                    stderr=output,
-                    stdout=output,
-                    timeout=60,
-                    user=user,
-                )
-
-        run("initdb", "--auth=trust", "--username=test", "--no-sync", "--encoding=UTF8")
-        options = f"{OPTIONS} -c unix_socket_directories={name}"
-        run("pg_ctl", "--wait", "--log", f"{name}/log", "--options", options, "start")
-        try:
-            yield "postgresql+psycopg://test@/{}?host=" + name
-        finally:
-            run("pg_ctl", "--mode=immediate", "--wait", "stop")
+    directory, user = tempfile.mkdtemp(prefix="pg-", dir="/tmp"), account()
+    if user is not None:
+        shutil.chown(directory, user)
+    with subprocess.Popen(
+        ["/bin/sh", "-c", KEEPER, directory, programs(), OPTIONS],
+        cwd=directory,
+        start_new_session=True,  # Ctrl-C in the terminal is for this process
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        user=user,
+    ) as keeper:
+        if keeper.stdin is not None:  # `main` becomes another program, which keeps it
+            os.set_inheritable(keeper.stdin.fileno(), True)  # noqa: FBT003
+        output = keeper.stdout.read() if keeper.stdout is not None else ""
+        if output:
+            sys.exit(f"PostgreSQL does not start:\n{output}")
+        yield "postgresql+psycopg://{}@/{}?host=" + directory
 
 
 def create(url: str, name: str, template: str) -> str:
-    """Create a database, and return its URL."""
-    engine = create_engine(url.format("postgres"), isolation_level="AUTOCOMMIT")
+    """Create a database of a role that is no superuser, and return its URL."""
+    admin = url.format("postgres", "postgres")
+    engine = create_engine(admin, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        options = f"OWNER test TEMPLATE {template}"
+        connection.execute(text(f"CREATE DATABASE {name} {options}"))
     engine.dispose()
-    return url.format(name)
+    return url.format("test", name)
 
 
 @contextmanager
-def databases(_directory: Path, migrate: Callable[[str], None]) -> Iterator[New]:
+def databases(_directory: Path, migrate: Callable[[str], None]) -> Generator[New]:
     """Yield a function that makes a database and returns its URL.
 
     Args:
@@ -111,22 +114,14 @@ def databases(_directory: Path, migrate: Callable[[str], None]) -> Iterator[New]
 
 
 def main() -> None:
-    """Run a command with a migrated database."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    """Become a command that has a migrated database until it ends."""
     with server() as url:
         name = "{{ cookiecutter.__package }}"
         env = os.environ | {VARIABLE: create(url, name, "template0")}
         env.setdefault("{{ cookiecutter.__prefix }}ENV", "development")
         flask = [sys.executable, "-m", "flask", "--app", name]
         subprocess.run([*flask, "db", "upgrade", "head"], check=True, env=env)
-        with subprocess.Popen(sys.argv[1:], env=env) as process:
-            try:
-                status = process.wait()
-            except KeyboardInterrupt:
-                status = process.wait()  # the terminal has told it, too
-            finally:
-                process.terminate()
-    sys.exit(status)
+        os.execvpe(sys.argv[1], sys.argv[1:], env)  # noqa: S606 - a command of the user
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def path_of(app: Flask) -> Path:
 
 
 @contextlib.contextmanager
-def scratch(app: Flask) -> Iterator[Path]:
+def scratch(app: Flask) -> Generator[Path]:
     """Yield a path beside the database, and remove the file at the end."""
     path = path_of(app).with_name(".dump")
     path.unlink(missing_ok=True)  # of a run that was killed

@@ -1,5 +1,6 @@
 """SQLite loses no update and no row."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from alembic.operations import Operations
 from flask import Flask
 from sqlalchemy import Column, Connection, String, func, select, text
 from sqlalchemy.exc import OperationalError
+from throwaway import New
 
 from {{ cookiecutter.__package }} import create_app
 from {{ cookiecutter.__package }}.config import ConfigError
@@ -22,6 +24,36 @@ def test_an_unreachable_directory_is_refused() -> None:
     """At start, in one line."""
     with pytest.raises(ConfigError, match=r"DATABASE_URL .*no directory /nowhere; "):
         create_app({"ENV": "testing", "DATABASE_URL": "sqlite:////nowhere/x.db"})
+
+
+def test_a_file_that_is_no_database_is_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may be the wrong one."""
+    path = tmp_path / "x.db"
+    path.write_text("a text\n" * 1000)
+    check_unusable(f"sqlite:///{path}", "not a database; restore a backup", caplog)
+    assert path.read_text() == "a text\n" * 1000
+    assert [file.name for file in tmp_path.iterdir()] == ["x.db"]
+
+
+def test_a_damaged_database_is_named(
+    new_database: New, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the part that has the schema."""
+    url = new_database()
+    with Path(url.removeprefix("sqlite:///")).open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * 1000)
+    check_unusable(url, "malformed; restore a backup", caplog)
+
+
+def test_a_file_that_cannot_be_written_is_named(
+    new_database: New, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a request fails that writes."""
+    monkeypatch.setattr("os.access", lambda path, _mode: str(path)[-3:] != ".db")
+    check_unusable(new_database(), "let the service's user write", caplog)
 
 
 def test_a_relative_file_is_in_the_instance_directory() -> None:
@@ -100,3 +132,6 @@ def test_a_migration_of_a_table_keeps_the_rows_that_refer_to_it(
         assert session().scalar(select(func.count(Topic.id))) == 1
         assert session().scalar(select(func.count(Note.id))) == 1
         assert session().scalar(text("PRAGMA foreign_keys")) == 1
+
+
+{% include cookiecutter.__parts ~ 'test_unusable.py' %}

@@ -2,21 +2,16 @@
 
 import itertools
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
-
-class New(Protocol):
-    """Makes a database, and returns its URL."""
-
-    def __call__(self, *, empty: bool = False) -> str:
-        """Return the URL of an empty database, or of a migrated one."""
+# Makes a database, migrated or `empty=True`, and returns its URL.
+New = Callable[..., str]
 
 
 @contextmanager
-def databases(directory: Path, migrate: Callable[[str], None]) -> Iterator[New]:
+def databases(directory: Path, migrate: Callable[[str], None]) -> Generator[New]:
     """Yield a function that makes a database and returns its URL.
 
     Args:
