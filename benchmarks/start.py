@@ -96,7 +96,7 @@ def start(application: Application, command: list[str]) -> float:
 
 
 def answers(port: int) -> bool:
-    """Tell whether the health check responds; wait for that once it listens."""
+    """Return whether the health check responds; wait for that once it listens."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LONGEST)
     try:
         connection.request("GET", "/healthz")

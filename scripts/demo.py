@@ -11,7 +11,7 @@ PORT = 8000
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server can listen on the port."""
+    """Return whether a server can listen on the port."""
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError:

@@ -102,7 +102,7 @@ class Judge:
         return max(known) if self.at_least is None else min(known)
 
     def is_perfect(self, score: float | None) -> bool:
-        """Tell whether a score is as good as it has to be."""
+        """Return whether a score is as good as it has to be."""
         if score is None:
             return False
         return (

@@ -235,12 +235,12 @@ def statement(node: ast.AST) -> Iterator[Change]:
 
 
 def is_none(node: ast.expr) -> bool:
-    """Tell whether code is the word None."""
+    """Return whether code is the word None."""
     return isinstance(node, ast.Constant) and node.value is None
 
 
 def survives(copy: Path, package: str, mutant: Mutant, seconds: float) -> bool:
-    """Tell whether the tests pass although a copy of the project is changed."""
+    """Return whether the tests pass although a copy of the project is changed."""
     path = copy / package / mutant.module
     original = path.read_bytes()
     text = mutant.text.encode()

@@ -211,7 +211,7 @@ def served(project: Project, *, by_flask: bool) -> Generator[tuple[str, Path]]:
 
 
 def is_open(port: int) -> bool:
-    """Tell whether something listens on a port."""
+    """Return whether something listens on a port."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
 

@@ -150,7 +150,6 @@ MISTAKES = [
     ("waitress", "deploy/nginx.conf", "alias /srv/my-service/current", "alias /srv"),
     ("waitress", "deploy/nginx.conf", "= /static/installed", "/static/installed"),
     ("waitress", "deploy/nginx.conf", "location /stream/", "location /streams/"),
-    ("gunicorn", "my_service/streams.py", "REQUESTS = 4", "REQUESTS = 8"),
     ("waitress", "deploy/nginx.conf", "example.com", "example.org"),
     ("uwsgi", "deploy/nginx.conf", "_HOST $host", "_HOST $http_x_forwarded_host"),
     ("waitress", "deploy/nginx.conf", "$host$my_service_urlport", "$http_host"),

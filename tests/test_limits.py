@@ -59,7 +59,7 @@ def others(value: str) -> list[str]:
 
 
 def is_noticed(project: Project) -> bool:
-    """Tell whether the project's own tests fail."""
+    """Return whether the project's own tests fail."""
     tests = ("tests/test_deploy.py", "tests/test_config.py", "tests/test_log.py")
     command = (PYTHON, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests)
     try:

@@ -179,7 +179,7 @@ class Machine:
             time.sleep(0.1)
 
     def is_up(self) -> bool:
-        """Tell whether it has booted, and note which process is its first."""
+        """Return whether it has booted, and note which process is its first."""
         assert self.nspawn
         children = Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children")
         for child in children.read_text().split():

@@ -183,7 +183,7 @@ def serve(project: Project, ports: Sequence[int] = ()) -> Generator[Plain]:
 
 
 def answers(client: Client) -> bool:
-    """Tell whether a site answers."""
+    """Return whether a site answers."""
     try:
         return client.get("/healthz").status == 200
     except OSError:

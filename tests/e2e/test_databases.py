@@ -118,7 +118,7 @@ def with_database(
         def machine(server: str) -> Machine:
             projects = [bake(**answers_of(*kind)) for kind in KINDS]
             binds = {"/wheels": wheels(projects)}
-            machine = Machine(directory / server, binds, "postgresql")
+            machine = Machine(directory / f"database-{server}", binds, "postgresql")
             machines.enter_context(machine)
             machine.write("/etc/pip.conf", PIP)
             return machine

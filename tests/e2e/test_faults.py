@@ -394,7 +394,7 @@ def test_an_overload_is_refused_in_part_and_soon_over(
 
 
 def quick(service: Service) -> bool:
-    """Tell whether a request is answered at once."""
+    """Return whether a request is answered at once."""
     started = time.monotonic()
     status = service.client.get("/healthz").status
     return status == 200 and time.monotonic() - started < 0.5
@@ -454,7 +454,7 @@ def killed(text: str) -> int:
 
 
 def belongs(process: Path, service: Service) -> bool:
-    """Tell whether a process, as seen from outside, is the service's."""
+    """Return whether a process, as seen from outside, is the service's."""
     with contextlib.suppress(OSError):
         machine = Path(f"/proc/{service.machine.leader}/ns/pid").readlink()
         if (process / "ns" / "pid").readlink() == machine:

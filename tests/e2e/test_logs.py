@@ -23,7 +23,7 @@ def entries(service: Service, *arguments: str) -> list[dict[str, Any]]:
 
 
 def answers(service: Service) -> bool:
-    """Tell whether the service answers."""
+    """Return whether the service answers."""
     with contextlib.suppress(OSError):
         return service.client.get("/healthz").status == 200
     return False

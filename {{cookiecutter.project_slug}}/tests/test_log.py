@@ -249,7 +249,7 @@ def is_closed(address: str) -> bool:
 
 
 def is_quiet(log: Path) -> bool:
-    """Tell whether nothing is written for a while."""
+    """Return whether nothing is written for a while."""
     size = log.stat().st_size
     time.sleep(0.5)
     return log.stat().st_size == size

@@ -146,7 +146,7 @@ def test_the_address_that_it_prints_answers_in_production(
 
 
 def has_ipv6() -> bool:
-    """Tell whether this machine can listen on an IPv6 address."""
+    """Return whether this machine can listen on an IPv6 address."""
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:

@@ -111,7 +111,7 @@ def sessions(app: Flask, hosts: list[str]) -> Iterator[str]:
 
 
 def keeps_session(app: Flask, host: str) -> bool:
-    """Tell whether the cookie of a session brings it back."""
+    """Return whether the cookie of a session brings it back."""
     url = address(app, host)
     response = app.response_class()
     with app.test_request_context(base_url=url):
@@ -158,5 +158,5 @@ def describe(error: Exception) -> str:
 
 
 def is_own(path: Path) -> bool:
-    """Tell whether a file has a part in a fault."""
+    """Return whether a file has a part in a fault."""
     return path.is_relative_to(HERE) and path not in PASSED

@@ -69,7 +69,7 @@ class Handler(logging.StreamHandler[TextIO]):
 
 
 def is_journal(stream: TextIO) -> bool:
-    """Tell whether the journal reads a stream: JOURNAL_STREAM in systemd.exec(5)."""
+    """Return whether the journal reads a stream: JOURNAL_STREAM in systemd.exec(5)."""
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):

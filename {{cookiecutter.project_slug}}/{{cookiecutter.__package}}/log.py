@@ -56,7 +56,7 @@ class Formatter(logging.Formatter):
 
 
 def wanted(record: logging.LogRecord) -> bool:
-    """Tell whether the current application wants a record of this level."""
+    """Return whether the current application wants a record of this level."""
     if not has_app_context():
         return True
     level = current_app.config["LOG_LEVEL"]

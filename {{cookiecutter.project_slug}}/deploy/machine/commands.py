@@ -99,7 +99,7 @@ def run(
 
 
 def is_active(unit: str) -> bool:
-    """Tell whether a unit is running."""
+    """Return whether a unit is running."""
     state = run("systemctl", "--quiet", "is-active", unit, check=False)
     return state.returncode == 0
 

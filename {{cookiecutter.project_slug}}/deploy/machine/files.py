@@ -47,7 +47,7 @@ def read(path: Path) -> str:
 
 
 def contains_our_paths(path: Path) -> bool:
-    """Tell whether a unit or a site is this service's."""
+    """Return whether a unit or a site is this service's."""
     with contextlib.suppress(OSError):
         text = path.read_text(errors="replace")
         return any(marked in text for marked in own.paths)

@@ -39,7 +39,7 @@ def package_of(path: Path) -> str:
 
 
 def is_from_the_shell_installer(entry: pwd.struct_passwd) -> bool:
-    """Tell whether an account is one of the installer before this, which set no marks.
+    """Return whether an account is of the installer before this, which set no marks.
 
     It made the account in this form; and it made the unit, or has left the settings.
     """
@@ -60,13 +60,13 @@ def own_account() -> pwd.struct_passwd | None:
 
 
 def is_own_home() -> bool:
-    """Tell whether the installer, or the one before it, has made /srv/NAME."""
+    """Return whether the installer, or the one before it, has made /srv/NAME."""
     unit = contains_our_paths(UNITS / own.service)
     return own.mark.exists() or (unit and (own.current / "checksum").exists())
 
 
 def is_own_directory(path: Path) -> bool:
-    """Tell whether /etc/NAME or /var/lib/NAME is of the account that is ours."""
+    """Return whether /etc/NAME or /var/lib/NAME is of the account that is ours."""
     entry = own_account()
     if not entry or not path.is_dir() or path.is_symlink() or package_of(path):
         return False

@@ -78,7 +78,7 @@ def make_settings(settings: Path) -> None:
 
 
 def can_read(settings: Path) -> bool:
-    """Tell whether the service can read its settings."""
+    """Return whether the service can read its settings."""
     test = run("runuser", "-u", own.name, "--", "test", "-r", settings, check=False)
     return test.returncode == 0
 
@@ -109,7 +109,7 @@ def prepare(settings: Path, step: Step) -> None:
 
 
 def has_files_of_owner(settings: Path) -> bool:
-    """Tell whether settings or data are there that `install` has not made."""
+    """Return whether settings or data are there that `install` has not made."""
     others = [path for place in (own.etc, own.data) for path in place.rglob("*")]
     if [path for path in others if path != settings]:
         return True

@@ -15,7 +15,7 @@ from .nginx import connection_problems, directives, error_of, others_of, site_of
 
 
 def has_ipv6(address: str | None = None) -> bool:
-    """Tell whether the kernel has IPv6, and an address of it."""
+    """Return whether the kernel has IPv6, and an address of it."""
     try:
         with socket.socket(socket.AF_INET6) as probe:
             if address:
@@ -67,7 +67,7 @@ def open_files() -> int:
 
 
 def is_welcome_page() -> bool:
-    """Tell whether the default site is the one of Debian, unchanged."""
+    """Return whether the default site is the one of Debian, unchanged."""
     site = AVAILABLE / "default"
     link = ENABLED / "default"
     if not site.is_file() or not link.is_symlink() or link.resolve() != site.resolve():

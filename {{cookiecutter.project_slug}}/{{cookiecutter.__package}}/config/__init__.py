@@ -200,7 +200,7 @@ def choose_environment(given: Mapping[str, Any]) -> str:
 
 
 def is_flask_debug() -> bool:
-    """Tell whether `flask --debug` was typed, and there is no settings file.
+    """Return whether `flask --debug` was typed, and there is no settings file.
 
     The variable FLASK_DEBUG does not count, since it may be left over on a server.
     There, a settings file is named.
@@ -217,7 +217,7 @@ def is_flask_debug() -> bool:
 
 
 def is_of_flask(context: click.Context | None) -> bool:
-    """Tell whether the command `flask` runs, which has imported `flask.cli`."""
+    """Return whether the command `flask` runs, which has imported `flask.cli`."""
     cli = sys.modules.get("flask.cli")
     return bool(cli and context and isinstance(context.obj, cli.ScriptInfo))
 

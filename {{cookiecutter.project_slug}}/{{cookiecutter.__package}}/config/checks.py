@@ -155,7 +155,7 @@ def problems_of_production(
 
 
 def is_placeholder(key: object) -> bool:
-    """Tell whether a key is a placeholder."""
+    """Return whether a key is a placeholder."""
     text = key.decode(errors="replace") if isinstance(key, bytes) else str(key)
     return text.strip().lower().replace("_", "-") in PLACEHOLDERS
 

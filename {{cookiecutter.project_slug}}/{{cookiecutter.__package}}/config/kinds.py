@@ -34,7 +34,7 @@ class Kind(NamedTuple):
 
     Attributes:
         must: What a value must be, for messages.
-        accepts: Tells whether a value is valid.
+        accepts: Returns whether a value is valid.
         read: Returns the value that a text stands for. A text that stands for none is
             returned as it is, for `accepts` to refuse.
 
@@ -117,12 +117,12 @@ def read_json(text: str) -> object:
 
 
 def is_integer(value: object) -> bool:
-    """Tell whether a value is an integer, which True and False are to Python, too."""
+    """Return whether a value is an integer, which True and False are to Python, too."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_text(value: object) -> bool:
-    """Tell whether a value is a string, and can be encoded.
+    """Return whether a value is a string, and can be encoded.
 
     The bytes of a variable that are not UTF-8 become surrogates.
     """
@@ -130,7 +130,7 @@ def is_text(value: object) -> bool:
 
 
 def is_host(value: object) -> bool:
-    """Tell whether a value is a host as it is in a Host header, without a port.
+    """Return whether a value is a host as it is in a Host header, without a port.
 
     Requests are compared in lower case (see `proxy.normalize_host`), IPv6 addresses
     in their shortest form, as browsers write them.
@@ -153,7 +153,7 @@ def without_port(host: str) -> str:
 
 
 def is_trusted_host(value: object) -> bool:
-    """Tell whether a value is a host, or a domain after a dot; a port is ignored."""
+    """Return whether a value is a host, or a domain after a dot; a port is ignored."""
     if not isinstance(value, str):
         return False
     if "[" in value:  # an IPv6 address
@@ -162,24 +162,24 @@ def is_trusted_host(value: object) -> bool:
 
 
 def is_server_name(value: object) -> bool:
-    """Tell whether a value is a host, in capitals or not, with or without a port."""
+    """Return whether a value is a host, in capitals or not, with or without a port."""
     return isinstance(value, str) and is_host(without_port(value.lower()))
 
 
 def is_cookie_domain(value: object) -> bool:
-    """Tell whether a value is a domain, with or without a dot before it."""
+    """Return whether a value is a domain, with or without a dot before it."""
     if not isinstance(value, str) or value.startswith("["):
         return False
     return is_host(value.lower().removeprefix("."))
 
 
 def is_secret(value: object) -> bool:
-    """Tell whether a value can sign a cookie."""
+    """Return whether a value can sign a cookie."""
     return is_text(value) or isinstance(value, bytes)
 
 
 def is_list(value: object) -> bool:
-    """Tell whether a value is a list, or a tuple."""
+    """Return whether a value is a list, or a tuple."""
     return isinstance(value, list | tuple)
 
 
