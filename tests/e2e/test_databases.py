@@ -5,7 +5,7 @@ import functools
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlencode
@@ -495,7 +495,7 @@ PASSWORD = "hidden-from-all-others-7"  # noqa: S105 - to search for
 
 
 @contextlib.contextmanager
-def replaced(service: Service, path: str, text: str) -> Iterator[None]:
+def replaced(service: Service, path: str, text: str) -> Generator[None]:
     """Replace the text of a file on the machine for a while."""
     file = service.machine.root / path.lstrip("/")
     before = file.read_text()

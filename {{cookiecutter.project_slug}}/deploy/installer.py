@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11):  # noqa: UP036 - cannot import what follows
+    if tuple(sys.version_info) < (3, 11):  # it cannot import what follows
         version = sys.version.partition(" ")[0]
         sys.exit(f"deploy: python3: must be 3.11 or newer, not {version}")
     # With -I, Python imports nothing from here or from the current directory. `deploy`

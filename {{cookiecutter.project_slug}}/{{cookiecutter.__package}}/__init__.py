@@ -28,6 +28,8 @@ def create_app(config: Source = None) -> Flask:
     # without delay. The server imports Flask.
     from flask import Flask
 
+    from {{ cookiecutter.__package }}.config import instance_path, load_config, show
+
 {% if cookiecutter.database == 'none' %}
     from . import csp, errors, headers, health, log, pages, proxy, streams
 {% else %}
@@ -45,7 +47,6 @@ def create_app(config: Source = None) -> Flask:
         topics,
     )
 {% endif %}
-    from .config import instance_path, load_config, show
 
     app = Flask(__name__, instance_path=instance_path())
     load_config(app, config)
