@@ -1,7 +1,9 @@
 """What an owner changes does not break the tests of the project."""
 
+import contextlib
 import re
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.conftest import Bake
-from tests.projects import PYTHON, Project
+from tests.projects import ANSWERS, PYTHON, Project
 
 APPLICATIONS = Path(__file__).parent / "applications"
 NEED = """
@@ -146,7 +148,7 @@ def move_a_tutorial_in(project: Project) -> None:
         factory(project),
         ("import csp, errors", "import auth, csp, db, errors"),
         ("log, proxy", "log, notes, proxy"),
-        (r'^(""".*"""\n)', r"\1\nimport os\n"),
+        (r"(?m)^(from __future__.*\n)", r"\1\nimport os\n"),
         (r"\n    return app\n", f"\n{start}\n    return app\n"),
     )
 
@@ -303,3 +305,91 @@ def test_only_warnings_of_the_project_are_errors(bake: Bake, tmp_path: Path) -> 
     assert "this plugin is old" in said
     assert "use new()" in said
     assert f"{copy.package}/old.py:1" in said
+
+
+def move_a_blog_in(project: Project) -> None:
+    """Follow the guide with Flask-SQLAlchemy's models and Flask-Migrate's history."""
+    package = project.path / project.package
+    remove = (project.path / "docs" / "remove.md").read_text()
+    [commands] = re.findall(r"\(`topics`\)\n.*?```sh\n(.*?)```", remove, re.DOTALL)
+    project.run("sh", "-ec", commands)
+    text = (project.path / "docs" / "from-a-script.md").read_text()
+    text = text.partition("## Move an application with models")[2]
+    blocks = re.findall(r"^   ```python\n(.*?)^   ```$", text, re.MULTILINE | re.DOTALL)
+    named, imports, *_ = blocks
+    assert '__tablename__ = "user"' in named
+    source = APPLICATIONS / "blog"
+    models = (source / "models.py").read_text()
+    models = models.replace("from flask_sqlalchemy import SQLAlchemy\n\n", "")
+    models = models.replace("db = SQLAlchemy()", "\nfrom .database import Base")
+    models = re.sub(
+        r"class (\w+)\(db\.Model\):",
+        lambda match: (
+            f"class {match[1]}(Base):\n    __tablename__ = {match[1].lower()!r}\n"
+        ),
+        models,
+    )
+    models = models.replace("index=True, default", "sa.DateTime, index=True, default")
+    (package / "models.py").write_text(models)
+    views = (source / "blog.py").read_text()
+    views = re.sub(r"from app import .*\nfrom app.models .*\n", "", views)
+    views = views.replace("\nbp = ", f"{re.sub('(?m)^   ', '', imports)}\nbp = ")
+    (package / "blog.py").write_text(views.replace("db.session", "session()"))
+    shutil.copytree(source / "templates", package / "templates", dirs_exist_ok=True)
+    versions = Path("migrations", "versions")
+    shutil.copytree(source / versions, package / versions, dirs_exist_ok=True)
+    edit(
+        factory(project),
+        ("        topics,\n", "        blog,\n"),
+        (r"    topics\.init_app\(app\)", "    app.register_blueprint(blog.bp)"),
+    )
+
+
+MOVED = """
+from datetime import datetime
+from sqlalchemy import text
+from my_service import create_app
+from my_service.database import session
+
+app = create_app("development")
+client = app.test_client()
+assert "<li>ana: an old one</li>" in client.get("/blog/").text
+form = {"name": "ana", "body": "a new one"}
+assert client.post("/blog/", data=form).status_code == 302
+assert "<li>ana: a new one</li>" in client.get("/blog/").text
+assert client.post("/blog/", data=form | {"name": "nobody"}).status_code == 302
+with app.app_context():
+    assert session().scalar(text("SELECT count(*) FROM post")) == 2
+    assert session().scalar(text("SELECT version_num FROM alembic_version")) == "9c02"
+"""
+
+
+@pytest.mark.slow
+def test_an_application_with_a_history_of_migrations_moves_in(
+    bake: Bake, tmp_path: Path
+) -> None:
+    """With the data of a database that is two revisions old."""
+    if "sqlite" not in ANSWERS["database"]:
+        pytest.skip("this template has no SQLite")
+    project = bake(database="sqlite").copy_to(tmp_path)
+    move_a_blog_in(project)
+    file = tmp_path / "blog.sqlite"
+    env = {
+        f"{project.prefix}ENV": "development",
+        f"{project.prefix}DATABASE_URL": f"sqlite:///{file}",
+        "PYTHONPATH": str(project.path),
+    }
+    variables = [f"{name}={value}" for name, value in env.items()]
+    python: list[str | Path] = ["env", *variables, PYTHON]
+    database = (*python, "-m", "flask", "--app", project.package, "db")
+    project.run(*database, "upgrade", "77be")
+    with contextlib.closing(sqlite3.connect(file)) as old, old:
+        old.execute("INSERT INTO user (id, name) VALUES (7, 'ana')")
+        old.execute(
+            "INSERT INTO post (body, timestamp, user_id) "
+            "VALUES ('an old one', '2026-01-02 03:04:05.000000', 7)"
+        )
+    project.run(*database, "upgrade", "head")
+    project.run(*python, "-c", MOVED)
+    command = (PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    project.run(*command, PYTHONPATH=str(project.path))

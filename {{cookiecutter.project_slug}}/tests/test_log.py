@@ -119,8 +119,8 @@ def test_what_is_printed_and_what_nothing_handles_becomes_json(
 
 # Whether there are faults is not of interest here.
 CHECK = """
-from {{ cookiecutter.__package }} import __main__
-__main__.faults = lambda *_: []
+from {{ cookiecutter.__package }} import __main__, check
+check.faults = lambda *_: []
 __main__.main()
 """
 
