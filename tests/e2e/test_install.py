@@ -356,11 +356,11 @@ def test_the_threads_have_one_place(service: Service) -> None:
         return time.monotonic() - began
 
     try:
-        for wrong in ("0", "-1", "'many'", "10**6"):
+        for wrong in ("0", "-1", "'many'", "1000000"):
             service.machine.write(settings, f"{before}THREADS = {wrong}\n")
             service.systemctl("reload", check=False)
             line = f"THREADS (file {settings}): must be an integer from 1 to 100, not "
-            assert line in service.journal("--lines=5")
+            assert f"{line}{wrong}" in service.journal("--lines=50")
         service.machine.write(settings, f"{before}THREADS = 1\n")
         service.systemctl("reload")
         if service.project.answers["wsgi_server"] != "waitress":

@@ -101,7 +101,7 @@ class Connector:
     """Connects, and waits a moment for a server that restarts.
 
     Once the server has been away for longer, one thread at a time tries, once, and all
-    others fail at once: they would be missing for requests that need no database.
+    others soon fail: they would be missing for requests that need no database.
     """
 
     def __init__(self) -> None:
@@ -122,15 +122,17 @@ class Connector:
         options: dict[str, Any],
     ) -> ImpatientConnection:
         """Return a connection of the driver."""
-        if not self.is_away():
-            return self.attempt(arguments, options)
-        if not self.trying.acquire(blocking=False):
-            message = "the server does not answer"
-            raise psycopg.OperationalError(message)
-        try:
-            return self.attempt(arguments, options)
-        finally:
-            self.trying.release()
+        if self.is_away():
+            # The first requests after an outage wait for the one that tries.
+            if not self.trying.acquire(timeout=PAUSE):
+                message = "the server does not answer"
+                raise psycopg.OperationalError(message)
+            try:
+                if self.is_away():
+                    return self.attempt(arguments, options)
+            finally:
+                self.trying.release()
+        return self.attempt(arguments, options)
 
     def attempt(
         self, arguments: tuple[Any, ...], options: dict[str, Any]
