@@ -190,6 +190,6 @@ def commit(repository: Path, tag: str = "") -> None:
     """Commit all files of a directory, which becomes a repository if it is none."""
     git(repository, "init", "--quiet")
     git(repository, "add", "--all")
-    git(repository, "commit", "--quiet", "--message", "all")
+    git(repository, "commit", "--quiet", "--allow-empty", "--message", "all")
     if tag:
         git(repository, "tag", tag)
