@@ -33,7 +33,7 @@ def serve(listener: socket.socket, layers: Layers) -> None:
     behind_nginx = listener.family == socket.AF_UNIX
     channels: dict[int, Any] = {}
     app = create_app(layers)
-    threads = app.config["THREADS"]
+    threads = layers.config["THREADS"]
     server: Any = create_server(
         app,
         map=channels,
