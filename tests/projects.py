@@ -193,3 +193,31 @@ def commit(repository: Path, tag: str = "") -> None:
     git(repository, "commit", "--quiet", "--allow-empty", "--message", "all")
     if tag:
         git(repository, "tag", tag)
+
+
+def clone_template(directory: Path) -> Path:
+    """Return a repository of the template, with this tree as its branch `newest`.
+
+    Args:
+        directory: An empty one, in which it is made.
+
+    """
+    git(directory, "clone", "--quiet", "--no-checkout", str(ROOT), "history")
+    tree = copy_template(directory / "flask-factory-template")
+    (directory / "history" / ".git").rename(tree / ".git")
+    git(tree, "update-ref", "refs/heads/newest", "HEAD")
+    git(tree, "symbolic-ref", "HEAD", "refs/heads/newest")
+    git(tree, "reset", "--quiet")
+    commit(tree)
+    return tree
+
+
+def cruft(directory: Path, *arguments: str) -> None:
+    """Run cruft in a directory; fail with its output if it fails."""
+    who = {
+        f"GIT_{role}_{kind}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for kind, value in (("NAME", "Owner"), ("EMAIL", "owner@example.com"))
+    }
+    command: list[str | Path] = [PYTHON.with_name("cruft"), *arguments]
+    Project(directory, {}).run(*command, timeout=120, **who)

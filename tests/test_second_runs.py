@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import shutil
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,8 @@ from tests.projects import (
     SERVERS,
     Project,
     bake_literally,
-    clean_environment,
+    clone_template,
+    cruft,
     files_of,
     git,
     literal_answers,
@@ -119,39 +119,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Before there are two releases, the commit before this one stands for the last.
     """
-    clone = tmp_path_factory.mktemp("template") / "flask-factory-template"
-    git(ROOT, "clone", "--quiet", str(ROOT), str(clone))
+    clone = clone_template(tmp_path_factory.mktemp("template"))
     releases = git(clone, "tag", "--list", "v*", "--sort=-version:refname").split()
-    commits = git(clone, "rev-list", "--max-count=2", "HEAD").split()
+    commits = git(clone, "rev-list", "--skip=1", "--max-count=2", "HEAD").split()
     git(clone, "branch", "last", releases[0] if len(releases) > 1 else commits[-1])
-    tracked = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard")
-    for path in clone.iterdir():
-        if path.name != ".git":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for name in tracked.splitlines():
-        name = name.strip('"')  # noqa: PLW2901
-        if (ROOT / name).exists():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, clone / name)
-    git(clone, "add", "--all")
-    git(clone, "commit", "--quiet", "--allow-empty", "--message", "this tree")
     return clone
-
-
-def cruft(directory: Path, *arguments: str) -> None:
-    """Run cruft; fail with its output if it fails."""
-    result = subprocess.run(
-        [str(PYTHON.with_name("cruft")), *arguments],
-        check=False,
-        cwd=directory,
-        env=clean_environment()
-        | {"GIT_AUTHOR_NAME": "Owner", "GIT_AUTHOR_EMAIL": "owner@example.com"}
-        | {"GIT_COMMITTER_NAME": "Owner", "GIT_COMMITTER_EMAIL": "owner@example.com"},
-        stderr=subprocess.STDOUT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert result.returncode == 0, result.stdout
 
 
 def create(template: Path, output: Path, checkout: str, **answers: str) -> Project:
@@ -199,7 +171,7 @@ def test_a_project_of_the_last_release_is_updated(
     """`cruft update` merges what is new with what the owner has done."""
     answers = {"wsgi_server": server, "config_layout": layout}
     project = create(template, tmp_path, "last", **answers)
-    cruft(project.path, "update", "--skip-apply-ask", "--checkout", "main")
+    cruft(project.path, "update", "--skip-apply-ask", "--checkout", "newest")
     check_updated(project)
 
 
@@ -210,10 +182,10 @@ def test_a_project_moves_to_another_server(
     old: str, new: str, template: Path, tmp_path: Path
 ) -> None:
     """`cruft update --variables-to-update` is all it takes."""
-    project = create(template, tmp_path, "main", wsgi_server=old)
+    project = create(template, tmp_path, "newest", wsgi_server=old)
     variables = json.dumps({"wsgi_server": new})
     cruft(
-        *(project.path, "update", "--skip-apply-ask", "--checkout", "main"),
+        *(project.path, "update", "--skip-apply-ask", "--checkout", "newest"),
         *("--variables-to-update", variables),
     )
     check_updated(project)

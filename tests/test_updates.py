@@ -19,9 +19,9 @@ from tests.projects import (
     ROOT,
     SERVERS,
     Project,
-    clean_environment,
+    clone_template,
     commit,
-    copy_template,
+    cruft,
     files_of,
     git,
 )
@@ -90,16 +90,7 @@ def test_each_version_is_a_commit_and_has_an_entry_in_the_changelog() -> None:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a repository with all versions, and with this tree as the newest."""
     history()
-    directory = tmp_path_factory.mktemp("template")
-    repository = directory / "template"
-    git(directory, "clone", "--quiet", "--no-checkout", str(ROOT), "template")
-    tree = copy_template(directory / "tree")
-    (repository / ".git").rename(tree / ".git")
-    git(tree, "update-ref", "refs/heads/newest", "HEAD")
-    git(tree, "symbolic-ref", "HEAD", "refs/heads/newest")
-    git(tree, "reset", "--quiet")
-    commit(tree)
-    return tree
+    return clone_template(tmp_path_factory.mktemp("template"))
 
 
 Old = Callable[[str, str, str], Project]
@@ -123,21 +114,6 @@ def old(template: Path, tmp_path: Path) -> Old:
         return made
 
     return old
-
-
-def cruft(directory: Path, *arguments: str) -> None:
-    """Run cruft; fail with what it prints if it fails."""
-    result = subprocess.run(
-        [PYTHON.with_name("cruft"), *arguments],
-        check=False,
-        cwd=directory,
-        env=clean_environment(),
-        stderr=subprocess.STDOUT,
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=120,
-    )
-    assert result.returncode == 0, result.stdout
 
 
 def update(project: Project) -> dict[str, bytes]:

@@ -182,7 +182,7 @@ def without_previous(text: str) -> list[str]:
 
 @pytest.mark.parametrize("service", ["uwsgi"], indirect=True)
 def test_an_interrupted_install_leaves_the_machine_as_it_was(service: Service) -> None:
-    """A first one, and an upgrade; each restores everything by itself."""
+    """A first one, and an upgrade; each restores everything."""
     before = configuration(service)
     steps = steps_of(service)
     service.run("deploy/uninstall", "--purge")
